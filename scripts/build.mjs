@@ -1,0 +1,21 @@
+// Compiles src/ to dist/ and bundles the workflows, so that a worker starts without webpack.
+import { spawnSync } from "node:child_process";
+import { rmSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+rmSync(`${root}/dist`, { recursive: true, force: true });
+
+const compiled = spawnSync(
+  process.execPath,
+  [`${root}/node_modules/typescript/bin/tsc`, "-p", "tsconfig.build.json"],
+  { cwd: root, stdio: "inherit" },
+);
+if (compiled.status !== 0) process.exit(compiled.status ?? 1);
+
+const { bundleWorkflowCode } = await import("@temporalio/worker");
+const { code } = await bundleWorkflowCode({
+  workflowsPath: `${root}/dist/workflows/index.js`,
+  logger: undefined,
+});
+writeFileSync(`${root}/dist/workflow-bundle.js`, code);
