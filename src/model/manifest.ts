@@ -99,8 +99,16 @@ export const Approval = z.looseObject({
 export type Approval = z.infer<typeof Approval>;
 
 /** What a migration needs from a person before it goes on. */
-export const Waiting = z.looseObject({
-  kind: z.enum(["advance", "approval", "step-failed", "gate-closed", "preparation-failed", "paused"]),
+export const Waiting = z.object({
+  kind: z.enum([
+    "advance",
+    "approval",
+    "step-failed",
+    "gate-closed",
+    "preparation-failed",
+    "blocked",
+    "paused",
+  ]),
   phase: Phase,
   step: z.string().optional(),
   message: z.string(),

@@ -1,0 +1,159 @@
+import type { AttemptFailure, MigrationStatus, Waiting } from "../model/manifest.js";
+import type { ParamValue } from "../model/messages.js";
+import type { Phase } from "../model/phases.js";
+
+/**
+ * What the migration workflow asks of the host that holds the migration. Inputs and answers are small and plain:
+ * ids, counts, digests and paths; never output, diffs or secrets. `operation` is made by the workflow, is the same
+ * in every retry, and names the effect, so that a second execution finds the first one's.
+ */
+export interface MigrationActivities {
+  createMigration(input: CreateMigration): Promise<void>;
+  layWorkspace(input: { migrationId: string; operation: string }): Promise<Workspace>;
+  runSetup(input: { migrationId: string }): Promise<PreparationResult>;
+  runBaseline(input: { migrationId: string; operation: string }): Promise<PreparationResult>;
+  startPhase(input: PhaseOperation): Promise<PhaseOutline>;
+  nextSteps(input: { migrationId: string; phase: Phase; limit: number }): Promise<StepOrder[]>;
+  attemptStep(input: AttemptStep): Promise<AttemptResult>;
+  tolerateFailure(input: StepOperation): Promise<void>;
+  skipStep(input: StepOperation & { reason: string; by: string }): Promise<StepCounts>;
+  rollbackTo(input: StepOperation & { by: string }): Promise<RollbackResult>;
+  checkGate(input: PhaseOperation): Promise<GateResult>;
+  recordApproval(input: RecordApproval): Promise<ApprovalResult>;
+  advancePhase(input: PhaseOperation & { by: string; tree: string | null }): Promise<AdvanceResult>;
+  recordWaiting(input: RecordWaiting): Promise<void>;
+  finishMigration(input: FinishMigration): Promise<FinishResult>;
+}
+
+export interface CreateMigration {
+  readonly migrationId: string;
+  readonly operation: string;
+  readonly name: string;
+  readonly target: string;
+  readonly hostId: string;
+  readonly source: string;
+  readonly spec: { readonly fileName: string; readonly text: string } | null;
+  readonly params: Readonly<Record<string, ParamValue>>;
+  readonly allowHost: boolean;
+  readonly author: { readonly name: string; readonly email: string };
+}
+
+export interface Workspace {
+  readonly branch: string;
+  readonly baseCommit: string;
+}
+
+export interface PreparationResult {
+  readonly ok: boolean;
+  /** Why not, or what was found, in one line. */
+  readonly message: string;
+}
+
+export interface PhaseOperation {
+  readonly migrationId: string;
+  readonly phase: Phase;
+  readonly operation: string;
+}
+
+export interface StepOperation {
+  readonly migrationId: string;
+  readonly step: string;
+  readonly operation: string;
+}
+
+export interface StepCounts {
+  readonly completed: number;
+  readonly total: number;
+}
+
+export interface PhaseOutline extends StepCounts {
+  /** The spec says that a person advances this phase. */
+  readonly manual: boolean;
+}
+
+/** A step that is to run next, and how often. */
+export interface StepOrder {
+  readonly id: string;
+  /** Attempts already made; numbers are never used again, also after a rollback. */
+  readonly attempts: number;
+  readonly maxAttempts: number;
+  readonly backoffMs: number;
+  /** Upper bound of one attempt with everything that belongs to it. */
+  readonly budgetMs: number;
+  readonly continueOnError: boolean;
+  readonly summary: string;
+}
+
+export interface AttemptStep extends StepOperation {
+  readonly attempt: number;
+}
+
+export type AttemptResult = StepCounts & {
+  readonly durationMs: number;
+} & (
+    | { readonly outcome: "committed"; readonly commit: string }
+    | { readonly outcome: "unchanged" | "not-needed" }
+    | { readonly outcome: "failed"; readonly failure: AttemptFailure }
+  );
+
+export interface RollbackResult extends StepCounts {
+  /** The phase of the step, which is in progress again. */
+  readonly phase: Phase;
+  readonly commit: string;
+  readonly undone: string | null;
+}
+
+export interface GateResult {
+  readonly open: boolean;
+  /** At most 20, each one line. */
+  readonly refusals: readonly string[];
+  /** The committed tree that was checked. */
+  readonly tree: string;
+  readonly approval: ApprovalRule | null;
+}
+
+export interface ApprovalRule {
+  readonly required: number;
+  readonly timeoutMs: number | null;
+  readonly onTimeout: "reject" | "pause";
+}
+
+export interface RecordApproval extends PhaseOperation {
+  readonly tree: string;
+  readonly verdict: "approved" | "rejected";
+  readonly by: string;
+  readonly comment: string;
+}
+
+export interface ApprovalResult {
+  /** False when the branch no longer has the tree that was looked at. */
+  readonly accepted: boolean;
+  /** Everybody who approved this tree in this phase. */
+  readonly approvedBy: readonly string[];
+  readonly tree: string;
+}
+
+export type AdvanceResult =
+  | { readonly advanced: true; readonly next: Phase | null }
+  /** The branch has another tree than the one whose gate was open. */
+  | { readonly advanced: false };
+
+export interface RecordWaiting {
+  readonly migrationId: string;
+  readonly operation: string;
+  readonly status: MigrationStatus;
+  readonly waiting: Waiting | null;
+}
+
+export interface FinishMigration {
+  readonly migrationId: string;
+  readonly operation: string;
+  readonly status: "completed" | "rejected" | "stopped";
+  readonly reason: string;
+}
+
+export interface FinishResult {
+  readonly branch: string;
+  readonly head: string;
+  readonly report: string | null;
+}

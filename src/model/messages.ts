@@ -1,0 +1,149 @@
+import { z } from "zod";
+import { MigrationStatus, Waiting } from "./manifest.js";
+import { Phase, PhaseStatus } from "./phases.js";
+
+/** Temporal's UI and the audit trail show it; it is a claim, not a proof. */
+const Person = z.string().min(1).max(200);
+
+export const ParamValue = z.union([z.string(), z.number(), z.boolean()]);
+export type ParamValue = z.infer<typeof ParamValue>;
+
+/** One step as the workflow shows it: what happened, never the output. */
+export const StepView = z.object({
+  id: z.string(),
+  phase: Phase,
+  status: z.enum(["pending", "in_progress", "completed", "failed", "skipped"]),
+  attempts: z.int().nonnegative(),
+  durationMs: z.number().nonnegative(),
+  commit: z.string().nullable(),
+  note: z.string(),
+});
+export type StepView = z.infer<typeof StepView>;
+
+/** What a continued run takes over; everything else is read again from the migration's directory. */
+export const CarriedState = z.object({
+  phase: Phase,
+  phases: z.record(Phase, PhaseStatus),
+  operations: z.int().nonnegative(),
+  paused: z.boolean(),
+  completedSteps: z.int().nonnegative(),
+  totalSteps: z.int().nonnegative(),
+  recentSteps: z.array(StepView),
+  workspace: z.object({ branch: z.string(), baseCommit: z.string() }),
+  startedAt: z.string(),
+});
+export type CarriedState = z.infer<typeof CarriedState>;
+
+export const MigrationInput = z.object({
+  migrationId: z.string(),
+  name: z.string(),
+  target: z.string(),
+  /** The host whose data directory holds the migration. */
+  hostId: z.string(),
+  /** Real absolute path of the project: a git checkout, or a folder of one. */
+  source: z.string(),
+  /** The text of the spec, at most 256 KiB; null is hands-on. Emptied once it is stored in the directory. */
+  spec: z.object({ fileName: z.string(), text: z.string() }).nullable(),
+  params: z.record(z.string(), ParamValue),
+  /** A person advances every phase. */
+  manual: z.boolean(),
+  /** Somebody consented to running the spec's commands on the host. */
+  allowHost: z.boolean(),
+  author: z.object({ name: z.string(), email: z.string() }),
+  startedBy: Person,
+  carried: CarriedState.optional(),
+});
+export type MigrationInput = z.infer<typeof MigrationInput>;
+
+export const AdvanceRequest = z.object({ phase: z.string(), by: Person });
+export type AdvanceRequest = z.infer<typeof AdvanceRequest>;
+export interface AdvanceAnswer {
+  readonly phase: Phase;
+  readonly next: Phase | null;
+}
+
+export const ApproveRequest = z.object({ by: Person, comment: z.string().max(4000), tree: z.string() });
+export type ApproveRequest = z.infer<typeof ApproveRequest>;
+export interface ApproveAnswer {
+  readonly phase: Phase;
+  readonly approvedBy: readonly string[];
+  readonly required: number;
+}
+
+export const RejectRequest = z.object({ by: Person, comment: z.string().max(4000) });
+export type RejectRequest = z.infer<typeof RejectRequest>;
+export interface RejectAnswer {
+  readonly phase: Phase;
+}
+
+export const RollbackRequest = z.object({ step: z.string(), by: Person });
+export type RollbackRequest = z.infer<typeof RollbackRequest>;
+export interface RollbackAnswer {
+  readonly step: string;
+  readonly phase: Phase;
+  readonly commit: string;
+  /** Tag that keeps the undone head reachable; null where nothing was undone. */
+  readonly undone: string | null;
+}
+
+export const RetryRequest = z.object({ by: Person });
+export type RetryRequest = z.infer<typeof RetryRequest>;
+export interface RetryAnswer {
+  /** What is tried again, in words. */
+  readonly retried: string;
+}
+
+export const SkipRequest = z.object({ step: z.string(), reason: z.string().min(1).max(4000), by: Person });
+export type SkipRequest = z.infer<typeof SkipRequest>;
+export interface SkipAnswer {
+  readonly step: string;
+}
+
+export const StopRequest = z.object({ by: Person, reason: z.string().max(4000) });
+export type StopRequest = z.infer<typeof StopRequest>;
+
+/** Answer of the `progress` query. */
+export const ProgressView = z.object({
+  migrationId: z.string(),
+  name: z.string(),
+  target: z.string(),
+  source: z.string(),
+  hostId: z.string(),
+  branch: z.string(),
+  mode: z.enum(["spec", "hands-on"]),
+  status: MigrationStatus,
+  phase: Phase,
+  phases: z.record(Phase, PhaseStatus),
+  steps: z.object({
+    completed: z.int().nonnegative(),
+    total: z.int().nonnegative(),
+    current: z.object({ id: z.string(), attempt: z.int().positive() }).nullable(),
+  }),
+  waiting: Waiting.nullable(),
+  startedAt: z.string(),
+});
+export type ProgressView = z.infer<typeof ProgressView>;
+
+/** Answer of the `plan` query: the newest steps only; the whole plan is in the migration's directory. */
+export interface PlanView {
+  readonly completed: number;
+  readonly total: number;
+  readonly recent: readonly StepView[];
+}
+
+/** Answer of the `gates` query: what the last check of each gate found. */
+export interface GateView {
+  readonly phase: Phase;
+  readonly open: boolean;
+  readonly refusals: readonly string[];
+  readonly tree: string;
+}
+
+export interface MigrationResult {
+  readonly migrationId: string;
+  readonly status: MigrationStatus;
+  readonly branch: string;
+  readonly head: string;
+  /** Path of the verification report below the migration's directory; null where there is none. */
+  readonly report: string | null;
+}

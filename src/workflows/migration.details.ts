@@ -1,0 +1,47 @@
+import { setCurrentDetails } from "@temporalio/workflow";
+import type { MigrationInput, StepView } from "../model/messages.js";
+import { PHASES } from "../model/phases.js";
+import type { MigrationState } from "./migration.state.js";
+
+/** Shows the migration's state as Markdown on its page in the Temporal Web UI. */
+export function describeMigration(input: MigrationInput, state: MigrationState): void {
+  const lines = [
+    `**${input.name}** → ${input.target} · ${state.status} · branch \`${state.workspace.branch}\``,
+    "",
+    ...(state.waiting ? [`> waits: ${oneLine(state.waiting.message)}`, ""] : []),
+    "| phase | status |",
+    "| --- | --- |",
+    ...PHASES.map((phase) => `| ${phase} | ${state.phases[phase]} |`),
+    "",
+    `Steps: ${state.completedSteps} of ${state.totalSteps} completed.`,
+    ...(state.recentSteps.length > 0 ? stepTable(state.recentSteps) : []),
+  ];
+  setCurrentDetails(lines.join("\n"));
+}
+
+function stepTable(steps: readonly StepView[]): string[] {
+  return [
+    "",
+    "| step | status | attempts | seconds | commit | note |",
+    "| --- | --- | --- | --- | --- | --- |",
+    ...steps.map((step) =>
+      [
+        "",
+        step.id,
+        step.status,
+        step.attempts,
+        (step.durationMs / 1000).toFixed(1),
+        step.commit?.slice(0, 12) ?? "",
+        oneLine(step.note),
+        "",
+      ]
+        .join(" | ")
+        .trim(),
+    ),
+  ];
+}
+
+/** Keeps text from a command's output from breaking the table around it. */
+function oneLine(text: string): string {
+  return text.replaceAll(/\s+/g, " ").replaceAll("|", "\\|").slice(0, 200);
+}

@@ -1,0 +1,123 @@
+import { isTerminal, type MigrationStatus, type Waiting } from "../model/manifest.js";
+import type {
+  CarriedState,
+  GateView,
+  MigrationInput,
+  PlanView,
+  ProgressView,
+  StepView,
+} from "../model/messages.js";
+import { PHASES, type Phase, type PhaseStatus } from "../model/phases.js";
+
+/** Steps that the workflow itself remembers; all of them are in the migration's directory. */
+const RECENT_STEPS = 50;
+
+/** The workflow's own small state: what its queries answer and what a continued run takes over. */
+export class MigrationState {
+  status: MigrationStatus = "in_progress";
+  phase: Phase = "understand";
+  phases: Record<Phase, PhaseStatus> = {
+    understand: "pending",
+    guardrail: "pending",
+    migrate: "pending",
+    verify: "pending",
+  };
+  waiting: Waiting | null = null;
+  paused = false;
+  completedSteps = 0;
+  totalSteps = 0;
+  currentStep: { id: string; attempt: number } | null = null;
+  recentSteps: StepView[] = [];
+  workspace = { branch: "", baseCommit: "" };
+  gates: Partial<Record<Phase, GateView>> = {};
+  /** Counts the operations, so that each has a name of its own that replays the same. */
+  private operations = 0;
+
+  constructor(
+    private readonly input: MigrationInput,
+    private readonly startedAt: string,
+    private readonly firstRunId: string,
+  ) {
+    if (input.carried) this.takeOver(input.carried);
+  }
+
+  get terminal(): boolean {
+    return isTerminal(this.status);
+  }
+
+  /** A name for the next effect: unique in the migration, and the same whenever the workflow is replayed. */
+  nextOperation(name: string): string {
+    this.operations += 1;
+    return `${this.firstRunId.slice(0, 8)}/${this.operations}/${name}`;
+  }
+
+  enterPhase(phase: Phase): void {
+    this.phase = phase;
+    this.phases[phase] = "in_progress";
+    for (const later of PHASES.slice(PHASES.indexOf(phase) + 1)) this.phases[later] = "pending";
+  }
+
+  noteCounts(counts: { completed: number; total: number }): void {
+    this.completedSteps = counts.completed;
+    this.totalSteps = counts.total;
+  }
+
+  noteStep(view: StepView): void {
+    this.recentSteps = [...this.recentSteps.filter((step) => step.id !== view.id), view].slice(-RECENT_STEPS);
+  }
+
+  forgetSteps(ids: (step: StepView) => boolean): void {
+    this.recentSteps = this.recentSteps.filter((step) => !ids(step));
+  }
+
+  carry(): CarriedState {
+    return {
+      phase: this.phase,
+      phases: this.phases,
+      operations: this.operations,
+      paused: this.paused,
+      completedSteps: this.completedSteps,
+      totalSteps: this.totalSteps,
+      recentSteps: this.recentSteps,
+      workspace: this.workspace,
+      startedAt: this.startedAt,
+    };
+  }
+
+  progressView(): ProgressView {
+    return {
+      migrationId: this.input.migrationId,
+      name: this.input.name,
+      target: this.input.target,
+      source: this.input.source,
+      hostId: this.input.hostId,
+      branch: this.workspace.branch,
+      mode: this.input.spec === null ? "hands-on" : "spec",
+      status: this.status,
+      phase: this.phase,
+      phases: this.phases,
+      steps: { completed: this.completedSteps, total: this.totalSteps, current: this.currentStep },
+      waiting: this.waiting,
+      startedAt: this.startedAt,
+    };
+  }
+
+  planView(): PlanView {
+    return { completed: this.completedSteps, total: this.totalSteps, recent: this.recentSteps };
+  }
+
+  gateViews(): GateView[] {
+    return PHASES.flatMap((phase) => this.gates[phase] ?? []);
+  }
+
+  private takeOver(carried: CarriedState): void {
+    this.phase = carried.phase;
+    this.phases = carried.phases;
+    this.operations = carried.operations;
+    this.paused = carried.paused;
+    this.completedSteps = carried.completedSteps;
+    this.totalSteps = carried.totalSteps;
+    this.recentSteps = carried.recentSteps;
+    this.workspace = carried.workspace;
+  }
+}

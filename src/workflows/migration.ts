@@ -1,0 +1,207 @@
+import {
+  allHandlersFinished,
+  CancellationScope,
+  condition,
+  continueAsNew,
+  isCancellation,
+  setHandler,
+  workflowInfo,
+} from "@temporalio/workflow";
+import { MigrationInput, type MigrationResult, type StopRequest } from "../model/messages.js";
+import { nextPhase, type Phase } from "../model/phases.js";
+import { type HostActivities, activitiesOf } from "./host-activities.js";
+import { Mailbox, type RequestKind } from "./mailbox.js";
+import * as contract from "./migration.contract.js";
+import { GateKeeper } from "./gate-keeper.js";
+import { describeMigration } from "./migration.details.js";
+import { MigrationState } from "./migration.state.js";
+import { Reception, Rejected, RolledBack } from "./reception.js";
+import { asFailure, failure, lateRefusal, refusalOf } from "./refusals.js";
+import { StepRunner } from "./step-runner.js";
+
+/**
+ * One code migration, from its spec (or, hands-on, from nothing) to a verified branch: understand → guardrail →
+ * migrate → verify, each left through its gate. It never dies of a failing step, command or disk: it waits and says
+ * what it needs. It fails only when people reject it.
+ */
+export async function migration(input: MigrationInput): Promise<MigrationResult> {
+  const parsed = MigrationInput.safeParse(input);
+  if (!parsed.success) throw failure("Usage", `The migration's input is invalid: ${parsed.error.message}`);
+  return new MigrationProcess(parsed.data).run();
+}
+
+class MigrationProcess {
+  private readonly state: MigrationState;
+  private readonly mailbox = new Mailbox();
+  private readonly host: HostActivities;
+  private readonly reception: Reception;
+  private readonly steps: StepRunner;
+  private readonly gates: GateKeeper;
+  private readonly scope = new CancellationScope();
+  private stopRequest: StopRequest | null = null;
+
+  constructor(private readonly input: MigrationInput) {
+    const info = workflowInfo();
+    this.state = new MigrationState(
+      input,
+      input.carried?.startedAt ?? info.startTime.toISOString(),
+      info.firstExecutionRunId,
+    );
+    this.host = activitiesOf(input.hostId);
+    const parts = { input, state: this.state, mailbox: this.mailbox, host: this.host };
+    this.reception = new Reception(parts);
+    this.steps = new StepRunner(parts, this.reception);
+    this.gates = new GateKeeper(parts, this.reception);
+    this.listen();
+  }
+
+  async run(): Promise<MigrationResult> {
+    try {
+      await this.scope.run(() => this.work());
+      return await this.finish("completed", "every gate was passed");
+    } catch (error) {
+      if (error instanceof Rejected) {
+        await this.finish("rejected", error.reason);
+        throw failure("MigrationFailed", `The migration was rejected: ${error.reason}`);
+      }
+      if (isCancellation(error)) return await this.stopped(error);
+      throw asFailure(error);
+    }
+  }
+
+  private async work(): Promise<void> {
+    if (this.input.carried === undefined) await this.prepare();
+    let phase: Phase | null = this.state.phase;
+    while (phase !== null) phase = await this.passPhase(phase);
+  }
+
+  private async prepare(): Promise<void> {
+    const { migrationId } = this.input;
+    const { carried: _, startedBy: __, manual: ___, ...creation } = this.input;
+    const created = { ...creation, operation: this.state.nextOperation("create") };
+    await this.reception.untilDone("Creating the migration", () =>
+      this.host.quick.createMigration.executeWithOptions({ summary: "create directory and manifest" }, [
+        created,
+      ]),
+    );
+    const laid = { migrationId, operation: this.state.nextOperation("lay-workspace") };
+    this.state.workspace = await this.reception.untilDone("Laying the worktree", () =>
+      this.host.long.layWorkspace.executeWithOptions({ summary: "worktree on a branch of its own" }, [laid]),
+    );
+    await this.reception.untilPrepared("workspace.setup", () =>
+      this.host.long.runSetup.executeWithOptions({ summary: "workspace.setup" }, [{ migrationId }]),
+    );
+    const measured = { migrationId, operation: this.state.nextOperation("baseline") };
+    await this.reception.untilPrepared("baseline", () =>
+      this.host.long.runBaseline.executeWithOptions({ summary: "baseline on the untouched base commit" }, [
+        measured,
+      ]),
+    );
+  }
+
+  /** Runs a phase to the end of its gate. Answers the phase to go on with: the next, or an earlier one after a rollback. */
+  private async passPhase(phase: Phase): Promise<Phase | null> {
+    try {
+      const outline = await this.startPhase(phase);
+      await this.steps.runAll(phase, () => this.betweenSteps(phase));
+      await this.gates.pass(phase, this.input.manual || outline.manual);
+      this.state.phases[phase] = "completed";
+      this.showDetails();
+      return nextPhase(phase);
+    } catch (error) {
+      if (error instanceof RolledBack) return error.phase;
+      throw error;
+    }
+  }
+
+  private async startPhase(phase: Phase): Promise<{ manual: boolean }> {
+    const operation = this.state.nextOperation(`start-${phase}`);
+    const outline = await this.reception.untilDone(`Starting phase '${phase}'`, () =>
+      this.host.quick.startPhase.executeWithOptions({ summary: `start ${phase}` }, [
+        { migrationId: this.input.migrationId, phase, operation },
+      ]),
+    );
+    this.state.enterPhase(phase);
+    this.state.noteCounts(outline);
+    this.showDetails();
+    return outline;
+  }
+
+  private async betweenSteps(phase: Phase): Promise<void> {
+    this.showDetails();
+    await this.reception.pausePoint();
+    if (!workflowInfo().continueAsNewSuggested) return;
+    this.refuseLetters();
+    await condition(allHandlersFinished);
+    await continueAsNew<typeof migration>({
+      ...this.input,
+      // The directory has the text; a history that goes on needs to carry only that there is one.
+      spec: this.input.spec === null ? null : { ...this.input.spec, text: "" },
+      carried: { ...this.state.carry(), phase },
+    });
+  }
+
+  private async finish(
+    status: "completed" | "rejected" | "stopped",
+    reason: string,
+  ): Promise<MigrationResult> {
+    const operation = this.state.nextOperation(`finish-${status}`);
+    const { migrationId } = this.input;
+    const finished = await this.reception.untilDone("Finishing the migration", () =>
+      this.host.long.finishMigration.executeWithOptions({ summary: `finish: ${status}` }, [
+        { migrationId, operation, status, reason },
+      ]),
+    );
+    this.state.status = status;
+    this.state.waiting = null;
+    this.state.currentStep = null;
+    this.refuseLetters();
+    this.showDetails();
+    await condition(allHandlersFinished);
+    return { migrationId, status, ...finished };
+  }
+
+  private async stopped(cancellation: unknown): Promise<MigrationResult> {
+    const reason = this.stopRequest
+      ? `stopped by ${this.stopRequest.by}${this.stopRequest.reason && `: ${this.stopRequest.reason}`}`
+      : "cancelled";
+    const result = await CancellationScope.nonCancellable(() => this.finish("stopped", reason));
+    // A workflow that was asked to cancel, not only signalled, is shown as cancelled.
+    if (CancellationScope.current().consideredCancelled) throw cancellation;
+    return result;
+  }
+
+  private listen(): void {
+    const validated = <K extends RequestKind>(kind: K) => ({
+      validator: (request: Parameters<typeof refusalOf<K>>[2]) => {
+        const refused = refusalOf(this.state, kind, request);
+        if (refused) throw refused;
+      },
+    });
+    setHandler(contract.advance, (request) => this.mailbox.advance(request), validated("advance"));
+    setHandler(contract.approve, (request) => this.mailbox.approve(request), validated("approve"));
+    setHandler(contract.reject, (request) => this.mailbox.reject(request), validated("reject"));
+    setHandler(contract.rollback, (request) => this.mailbox.rollback(request), validated("rollback"));
+    setHandler(contract.retry, (request) => this.mailbox.retry(request), validated("retry"));
+    setHandler(contract.skip, (request) => this.mailbox.skip(request), validated("skip"));
+    setHandler(contract.pause, () => void (this.state.paused = true));
+    setHandler(contract.resume, () => void (this.state.paused = false));
+    setHandler(contract.stop, (request) => {
+      this.stopRequest ??= request;
+      this.scope.cancel();
+    });
+    setHandler(contract.progress, () => this.state.progressView());
+    setHandler(contract.plan, () => this.state.planView());
+    setHandler(contract.gates, () => this.state.gateViews());
+  }
+
+  private refuseLetters(): void {
+    for (let letter = this.mailbox.take(); letter !== undefined; letter = this.mailbox.take()) {
+      letter.refuse(lateRefusal(this.state, letter));
+    }
+  }
+
+  private showDetails(): void {
+    describeMigration(this.input, this.state);
+  }
+}
