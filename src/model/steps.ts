@@ -1,0 +1,53 @@
+import type { Manifest, StepRecord } from "./manifest.js";
+import type { Phase } from "./phases.js";
+
+/** A step and its record, in the order in which steps run. */
+export interface RecordedStep {
+  readonly id: string;
+  readonly record: StepRecord;
+}
+
+/** Towpath's own records in running order; null where the migration has none (hands-on). */
+export function recordedSteps(manifest: Manifest): RecordedStep[] | null {
+  const { steps } = manifest;
+  if (steps === undefined) return null;
+  const order = manifest.step_order ?? Object.keys(steps);
+  const known = order.flatMap((id) => recorded(steps, id));
+  if (known.length === Object.keys(steps).length) return known;
+  const listed = new Set(order);
+  return [
+    ...known,
+    ...Object.keys(steps)
+      .filter((id) => !listed.has(id))
+      .flatMap((id) => recorded(steps, id)),
+  ];
+}
+
+function recorded(steps: Record<string, StepRecord>, id: string): RecordedStep[] {
+  const record = Object.hasOwn(steps, id) ? steps[id] : undefined;
+  return record === undefined ? [] : [{ id, record }];
+}
+
+/** One step's record; undefined where there is none. */
+export function stepRecord(manifest: Manifest, id: string): StepRecord | undefined {
+  return manifest.steps !== undefined && Object.hasOwn(manifest.steps, id) ? manifest.steps[id] : undefined;
+}
+
+/** The manifest with one step's record replaced; the other records stay the same objects. */
+export function withStepRecord(manifest: Manifest, id: string, record: StepRecord): Manifest {
+  return { ...manifest, steps: { ...manifest.steps, [id]: record } };
+}
+
+/** True when nothing more is expected of a step: it is completed, was skipped, or its failure is tolerated. */
+export function isStepDone(record: StepRecord): boolean {
+  return record.status === "completed" || record.skipped !== undefined || record.tolerated === true;
+}
+
+/** How many steps of a phase are done, and how many there are. */
+export function countSteps(
+  steps: readonly RecordedStep[],
+  phase: Phase,
+): { readonly completed: number; readonly total: number } {
+  const mine = steps.filter((step) => step.record.phase === phase);
+  return { completed: mine.filter((step) => isStepDone(step.record)).length, total: mine.length };
+}
