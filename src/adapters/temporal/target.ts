@@ -1,0 +1,76 @@
+import { loadClientConnectConfig } from "@temporalio/envconfig";
+import { TowpathError, messageOf } from "../../model/errors.js";
+import { TemporalEndpoint } from "./endpoint.js";
+
+/** Where Temporal is: named by the user, or our own server below the data directory. */
+export type TemporalTarget =
+  { readonly kind: "configured"; readonly endpoint: TemporalEndpoint } | { readonly kind: "embedded" };
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+export const EMBEDDED_NAMESPACE = "default";
+
+/**
+ * Reads Temporal's own configuration: `TEMPORAL_ADDRESS` and its sisters, `TEMPORAL_PROFILE`, and the config file
+ * (`TEMPORAL_CONFIG_FILE`, else `temporalio/temporal.toml` in the user's config directory).
+ * Nothing configured means the embedded server.
+ * @throws TowpathError `Usage` where the configuration cannot be read or names no address
+ */
+export function temporalTarget(env: Environment): TemporalTarget {
+  const { connectionOptions: options, namespace } = load(env);
+  if (options.address === undefined || options.address === "") {
+    refuseHalfConfigured(options.apiKey !== undefined || options.tls !== undefined, namespace);
+    return { kind: "embedded" };
+  }
+  const endpoint = TemporalEndpoint.safeParse({
+    address: options.address,
+    namespace: namespace ?? EMBEDDED_NAMESPACE,
+    tls: options.tls ?? undefined,
+    apiKey: options.apiKey,
+    metadata: options.metadata,
+  });
+  if (endpoint.success) return { kind: "configured", endpoint: endpoint.data };
+  const keys = endpoint.error.issues.map((issue) => issue.path.join(".")).join(", ");
+  throw new TowpathError("Usage", `Temporal's configuration is not valid: ${keys} has the wrong type.`);
+}
+
+function load(env: Environment): ReturnType<typeof loadClientConnectConfig> {
+  try {
+    return loadClientConnectConfig({ overrideEnvVars: presentVariables(env) });
+  } catch (cause) {
+    throw new TowpathError(
+      "Usage",
+      `Temporal's configuration cannot be read: ${reasonWithoutContent(cause)}. Check TEMPORAL_CONFIG_FILE, TEMPORAL_PROFILE and the files that they name.`,
+      { cause },
+    );
+  }
+}
+
+/** An empty variable is how compose files say "not set"; only for gRPC metadata it has a meaning of its own. */
+function presentVariables(env: Environment): Record<string, string> {
+  const present: Record<string, string> = {};
+  for (const [name, value] of Object.entries(env)) {
+    if (value === undefined) continue;
+    if (value === "" && name.startsWith("TEMPORAL_") && !name.startsWith("TEMPORAL_GRPC_META_")) continue;
+    present[name] = value;
+  }
+  return present;
+}
+
+/** A TOML parser's message quotes the lines around the mistake, and with them whatever secret is there. */
+function reasonWithoutContent(cause: unknown): string {
+  if (cause instanceof Error && "codeblock" in cause) {
+    const place = "line" in cause && typeof cause.line === "number" ? ` at line ${cause.line}` : "";
+    return `the config file is not valid TOML${place}`;
+  }
+  return messageOf(cause);
+}
+
+function refuseHalfConfigured(hasCredentials: boolean, namespace: string | undefined): void {
+  if (!hasCredentials && (namespace === undefined || namespace === EMBEDDED_NAMESPACE)) return;
+  const what = hasCredentials ? "TLS or an API key" : `the namespace ${namespace}`;
+  throw new TowpathError(
+    "Usage",
+    `Temporal's configuration names ${what} but no address. Set TEMPORAL_ADDRESS (or address in the profile), or remove the rest to use the embedded server.`,
+  );
+}
