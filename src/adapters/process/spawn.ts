@@ -1,0 +1,91 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { accessSync, constants, statSync } from "node:fs";
+import path from "node:path";
+import { messageOf, TowpathError } from "../../model/errors.js";
+import { hasCode } from "./process-table.js";
+
+/** What to run: a script, given whole to one shell, or a program with its arguments. */
+export type Command =
+  { readonly script: string } | { readonly argv: readonly [string, ...(readonly string[])] };
+
+export interface SpawnRequest {
+  readonly command: Command;
+  readonly cwd: string;
+  readonly env: Readonly<Record<string, string>>;
+  /** Descriptors for the child; this process keeps its own copies. */
+  readonly stdin: number;
+  readonly output: number;
+}
+
+export type Spawned = { readonly child: ChildProcess; readonly pid: number } | { readonly failure: string };
+
+/**
+ * Starts a command as the leader of its own session and process group. A command that cannot be started is an answer, not an exception.
+ * All that depends on how processes are made is here, so that a helper process may take it over.
+ */
+export async function spawnCommand(request: SpawnRequest): Promise<Spawned> {
+  if (!isDirectory(request.cwd)) return { failure: `the working directory ${request.cwd} does not exist` };
+  const [file, ...args] = programOf(request);
+  try {
+    const child = spawn(file, args, {
+      cwd: request.cwd,
+      env: request.env,
+      stdio: [request.stdin, request.output, request.output],
+      detached: true,
+    });
+    const { pid } = child;
+    if (pid !== undefined) return { child, pid };
+    const error = await new Promise<Error>((resolve) => child.once("error", resolve));
+    return { failure: spawnFailure(file, error) };
+  } catch (error) {
+    return { failure: spawnFailure(file, error) };
+  }
+}
+
+function programOf({ command, env }: SpawnRequest): readonly [string, ...string[]] {
+  if ("argv" in command) {
+    const [file, ...args] = command.argv;
+    return [file, ...args];
+  }
+  const bash = findBash(env["PATH"] ?? "");
+  return bash === null
+    ? ["sh", "-e", "-c", command.script]
+    : [bash, "-e", "-o", "pipefail", "-c", command.script];
+}
+
+/** The command's own PATH decides, as for every other program; then where bash usually is. */
+function findBash(searchPath: string): string | null {
+  const directories = [
+    ...searchPath.split(path.delimiter).filter((entry) => path.isAbsolute(entry)),
+    "/bin",
+    "/usr/bin",
+  ];
+  return directories.map((directory) => path.join(directory, "bash")).find(isExecutable) ?? null;
+}
+
+function isExecutable(file: string): boolean {
+  try {
+    accessSync(file, constants.X_OK);
+    return statSync(file).isFile();
+  } catch (error) {
+    if (hasCode(error, "ENOENT", "ENOTDIR", "EACCES")) return false;
+    throw new TowpathError("StorageFailed", `Cannot look at ${file}.`, { cause: error });
+  }
+}
+
+function isDirectory(directory: string): boolean {
+  try {
+    return statSync(directory).isDirectory();
+  } catch (error) {
+    if (hasCode(error, "ENOENT", "ENOTDIR", "EACCES")) return false;
+    throw new TowpathError("StorageFailed", `Cannot look at ${directory}.`, { cause: error });
+  }
+}
+
+function spawnFailure(file: string, error: unknown): string {
+  if (hasCode(error, "ENOENT")) return `${file} was not found on the command's PATH`;
+  if (hasCode(error, "EACCES")) return `${file} may not be executed`;
+  if (hasCode(error, "E2BIG"))
+    return "the command and its environment are too long for the system: put long text into a file or on stdin";
+  return messageOf(error);
+}
