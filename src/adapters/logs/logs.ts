@@ -1,0 +1,114 @@
+import { constants } from "node:fs";
+import { lstat, open, readdir, type FileHandle } from "node:fs/promises";
+import path from "node:path";
+import { TowpathError, messageOf } from "../../model/errors.js";
+
+/** One log file: what one command of one attempt wrote, complete. */
+export interface LogFile {
+  /** A step's id, `setup`, `baseline`, or `gate-<phase>`. */
+  readonly step: string;
+  readonly attempt: number;
+  /** Which command of the attempt: `run`, `verify-1`… */
+  readonly what: string;
+  readonly path: string;
+  readonly bytes: number;
+  /** Milliseconds since the epoch. */
+  readonly createdAt: number;
+  readonly modifiedAt: number;
+}
+
+const FILE_NAME = /^attempt-(\d+)\.(.+)\.log$/;
+const DIRECTORY_NAME = /^[A-Za-z0-9_-]+$/;
+const CHUNK_BYTES = 64 * 1024;
+
+function isMissing(error: unknown): boolean {
+  return error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "ENOTDIR");
+}
+
+function unreadable(file: string, error: unknown): TowpathError {
+  return new TowpathError("StorageFailed", `Cannot read ${file}: ${messageOf(error)}`, { cause: error });
+}
+
+async function namesIn(directory: string): Promise<string[]> {
+  try {
+    return await readdir(directory);
+  } catch (error) {
+    if (isMissing(error)) return [];
+    throw unreadable(directory, error);
+  }
+}
+
+async function describeLog(directory: string, step: string, name: string): Promise<LogFile | null> {
+  const match = FILE_NAME.exec(name);
+  if (match === null) return null;
+  const file = path.join(directory, name);
+  try {
+    const stats = await lstat(file);
+    if (!stats.isFile()) return null;
+    return {
+      step,
+      attempt: Number(match[1]),
+      what: match[2] ?? "",
+      path: file,
+      bytes: stats.size,
+      createdAt: stats.birthtimeMs,
+      modifiedAt: stats.mtimeMs,
+    };
+  } catch (error) {
+    if (isMissing(error)) return null;
+    throw unreadable(file, error);
+  }
+}
+
+function byTime(a: LogFile, b: LogFile): number {
+  return a.createdAt - b.createdAt || a.attempt - b.attempt || a.what.localeCompare(b.what);
+}
+
+/**
+ * The logs below a migration's `logs` directory in the order in which they were begun; none where it does not exist.
+ * Symbolic links are left out.
+ * @param step only this step's
+ * @throws TowpathError `StorageFailed`
+ */
+export async function listLogs(logsDirectory: string, step?: string): Promise<LogFile[]> {
+  const steps = step === undefined ? await namesIn(logsDirectory) : [step];
+  const found: (LogFile | null)[] = [];
+  for (const name of steps.filter((candidate) => DIRECTORY_NAME.test(candidate))) {
+    const directory = path.join(logsDirectory, name);
+    const files = await namesIn(directory);
+    found.push(...(await Promise.all(files.map((file) => describeLog(directory, name, file)))));
+  }
+  return found.filter((log) => log !== null).sort(byTime);
+}
+
+/**
+ * Reads a log from `offset` to its present end, a piece at a time.
+ * @returns the offset behind the last byte read
+ * @throws TowpathError `StorageFailed`
+ */
+export async function readLogFrom(
+  file: string,
+  offset: number,
+  onBytes: (bytes: Uint8Array) => void,
+): Promise<number> {
+  let handle: FileHandle;
+  try {
+    // A link in place of the log would show somebody else's file.
+    handle = await open(file, constants.O_RDONLY | constants.O_NOFOLLOW);
+  } catch (error) {
+    throw unreadable(file, error);
+  }
+  try {
+    let position = offset;
+    for (;;) {
+      const { bytesRead, buffer } = await handle.read(Buffer.alloc(CHUNK_BYTES), 0, CHUNK_BYTES, position);
+      if (bytesRead === 0) return position;
+      onBytes(buffer.subarray(0, bytesRead));
+      position += bytesRead;
+    }
+  } catch (error) {
+    throw unreadable(file, error);
+  } finally {
+    await handle.close();
+  }
+}
