@@ -1,0 +1,91 @@
+import type { PlanView, ProgressView, StepView } from "../../model/messages.js";
+import { PHASES } from "../../model/phases.js";
+import { printable } from "../printable.js";
+import { renderWaiting } from "../render/progress.js";
+import { duration } from "../render/time.js";
+
+/** What one look at a migration saw. */
+export interface Snapshot {
+  readonly progress: ProgressView;
+  readonly plan: PlanView;
+}
+
+const PHASE_EVENTS = {
+  pending: "is pending again",
+  in_progress: "started",
+  completed: "completed",
+  failed: "failed",
+} as const;
+
+function phaseEvents(before: Snapshot | null, after: Snapshot): string[] {
+  return PHASES.flatMap((phase) => {
+    const status = after.progress.phases[phase];
+    const previous = before?.progress.phases[phase] ?? "pending";
+    return status === previous ? [] : [`phase ${phase} ${PHASE_EVENTS[status]}`];
+  });
+}
+
+function took(step: StepView): string {
+  return step.durationMs > 0 ? ` in ${duration(step.durationMs)}` : "";
+}
+
+function remark(step: StepView): string {
+  return step.note === "" ? "" : `: ${printable(step.note)}`;
+}
+
+const STEP_EVENTS: Readonly<Record<StepView["status"], (step: StepView) => string>> = {
+  pending: () => "is pending again",
+  in_progress: (step) => `started, attempt ${Math.max(1, step.attempts)}`,
+  completed: (step) =>
+    `completed${took(step)}${step.commit === null ? "" : ` (${step.commit.slice(0, 10)})`}${remark(step)}`,
+  failed: (step) => `failed, attempt ${step.attempts}${remark(step)}`,
+  skipped: (step) => `skipped${remark(step)}`,
+};
+
+function stepEvents(before: Snapshot | null, after: Snapshot): string[] {
+  const known = new Map((before?.plan.recent ?? []).map((step) => [step.id, step]));
+  return after.plan.recent
+    .filter((step) => {
+      const previous = known.get(step.id);
+      if (previous === undefined) return step.status !== "pending";
+      return (
+        previous.status !== step.status ||
+        (step.status !== "completed" && previous.attempts !== step.attempts)
+      );
+    })
+    .map((step) => `step ${printable(step.id)} ${STEP_EVENTS[step.status](step)}`);
+}
+
+function currentEvents(before: Snapshot | null, after: Snapshot): string[] {
+  const current = after.progress.steps.current;
+  if (current === null) return [];
+  const previous = before?.progress.steps.current ?? null;
+  if (previous?.id === current.id && previous.attempt === current.attempt) return [];
+  // A workflow that lists its running step in the plan has announced it already.
+  if (after.plan.recent.some((step) => step.id === current.id && step.status === "in_progress")) return [];
+  return [`step ${printable(current.id)} started, attempt ${current.attempt}`];
+}
+
+function waitingKey(snapshot: Snapshot | null): string {
+  const waiting = snapshot?.progress.waiting ?? null;
+  return waiting === null ? "" : JSON.stringify([waiting.kind, waiting.phase, waiting.step, waiting.message]);
+}
+
+function waitingEvents(before: Snapshot | null, after: Snapshot, now: Date): string[] {
+  const key = waitingKey(after);
+  if (key === waitingKey(before)) return [];
+  return key === "" ? ["goes on"] : renderWaiting(after.progress, now).filter((line) => line !== "");
+}
+
+/**
+ * What happened between two looks, a line each, in the order of the phases and steps.
+ * @param before null at the first look: everything that happened so far is told
+ */
+export function eventsBetween(before: Snapshot | null, after: Snapshot, now: Date): string[] {
+  return [
+    ...phaseEvents(before, after),
+    ...stepEvents(before, after),
+    ...currentEvents(before, after),
+    ...waitingEvents(before, after, now),
+  ];
+}

@@ -1,0 +1,93 @@
+import {
+  QueryNotRegisteredError,
+  WorkflowFailedError,
+  WorkflowUpdateFailedError,
+  WorkflowUpdateRPCTimeoutOrCancelledError,
+  isGrpcCancelledError,
+  isGrpcDeadlineError,
+  isGrpcServiceError,
+} from "@temporalio/client";
+import { ApplicationFailure, WorkflowNotFoundError } from "@temporalio/common";
+import { TowpathError, isErrorType, messageOf } from "../../model/errors.js";
+
+/** gRPC status codes that say that nobody could answer, as opposed to an answer that is an error. */
+const UNAVAILABLE_CODES: ReadonlySet<number> = new Set([4, 14]);
+/** The server's word for a query that no worker is there to answer. */
+const FAILED_PRECONDITION = 9;
+
+const NO_WORKER =
+  "No worker answered. The migration goes on as soon as one runs: `towpath up` starts one in the background, `towpath doctor` shows what is wrong.";
+
+function detailsOf(failure: ApplicationFailure): Readonly<Record<string, unknown>> {
+  const first: unknown = failure.details?.[0];
+  return typeof first === "object" && first !== null ? { ...first } : {};
+}
+
+/** The innermost application failure of an error from Temporal: what our own code threw. */
+function applicationFailure(error: unknown): ApplicationFailure | null {
+  let found: ApplicationFailure | null = null;
+  for (let current = error; current instanceof Error; current = current.cause) {
+    if (current instanceof ApplicationFailure) found = current;
+  }
+  return found;
+}
+
+function grpcCode(error: unknown): number | null {
+  for (let current = error; current instanceof Error; current = current.cause) {
+    if (isGrpcServiceError(current)) return current.code;
+  }
+  return null;
+}
+
+function ownFailure(error: Error): TowpathError {
+  const failure = applicationFailure(error);
+  const message = failure?.message ?? messageOf(error.cause ?? error);
+  if (failure !== null && isErrorType(failure.type)) {
+    return new TowpathError(failure.type, message, { cause: error, details: detailsOf(failure) });
+  }
+  return new TowpathError("Internal", message, { cause: error });
+}
+
+function isUnanswered(error: unknown): boolean {
+  const code = grpcCode(error);
+  return (
+    error instanceof WorkflowUpdateRPCTimeoutOrCancelledError ||
+    isGrpcDeadlineError(error) ||
+    isGrpcCancelledError(error) ||
+    (code === FAILED_PRECONDITION && /no poller|worker/i.test(messageOf(error)))
+  );
+}
+
+/** True where Temporal does not know the workflow, or its execution is closed: the server says both in one way. */
+export function isGone(error: unknown): boolean {
+  return error instanceof WorkflowNotFoundError;
+}
+
+/**
+ * What an error of the Temporal client means to a user. What our own workflow threw keeps its type, message and
+ * details; a missing worker and an unreachable server are told apart. `isGone` errors are the caller's.
+ */
+export function asTowpathError(error: unknown): TowpathError {
+  if (error instanceof TowpathError) return error;
+  if (error instanceof WorkflowUpdateFailedError || error instanceof WorkflowFailedError)
+    return ownFailure(error);
+  if (error instanceof QueryNotRegisteredError) {
+    return new TowpathError(
+      "Internal",
+      `The worker that answered is of another version of Towpath (${messageOf(error)}). Restart it with: towpath down && towpath up`,
+      { cause: error },
+    );
+  }
+  if (isUnanswered(error)) return new TowpathError("TemporalUnreachable", NO_WORKER, { cause: error });
+  const code = grpcCode(error);
+  if (code !== null && UNAVAILABLE_CODES.has(code)) {
+    return new TowpathError(
+      "TemporalUnreachable",
+      `Temporal cannot be reached: ${messageOf(error)}. \`towpath doctor\` shows what is wrong.`,
+      { cause: error },
+    );
+  }
+  return new TowpathError("Internal", `Temporal answered with an error: ${messageOf(error)}`, {
+    cause: error,
+  });
+}

@@ -1,0 +1,114 @@
+import { randomUUID } from "node:crypto";
+import type { Client, WorkflowExecutionDescription, WorkflowHandle } from "@temporalio/client";
+import type { QueryDefinition, SignalDefinition, UpdateDefinition } from "@temporalio/common";
+import { TowpathError } from "../../model/errors.js";
+import { ProgressView, type GateView, type PlanView } from "../../model/messages.js";
+import * as contract from "../../workflows/migration.contract.js";
+import { asTowpathError, isGone } from "./failures.js";
+import { migrationNotFound } from "./reference.js";
+
+/** A worker answers a query within milliseconds; a cold one that replays a long history needs seconds. */
+const QUERY_TIMEOUT_MS = 10_000;
+/** Until a worker has taken a request up; carrying it out may take as long as a gate's tests. */
+const ACCEPT_TIMEOUT_MS = 15_000;
+
+/** How Temporal sees the workflow: `RUNNING`, `COMPLETED`, `FAILED`, `TERMINATED`… */
+export type ExecutionStatus = WorkflowExecutionDescription["status"]["name"];
+
+/** Talks to one migration's workflow. Every method throws TowpathError only. */
+export class RemoteMigration {
+  private readonly handle: WorkflowHandle;
+
+  constructor(
+    private readonly client: Client,
+    readonly id: string,
+  ) {
+    this.handle = client.workflow.getHandle(id);
+  }
+
+  /**
+   * How Temporal sees the migration's workflow.
+   * @throws TowpathError `MigrationNotFound`, `TemporalUnreachable`
+   */
+  async execution(): Promise<ExecutionStatus> {
+    const description = await this.calling(() => this.handle.describe());
+    return description.status.name;
+  }
+
+  /** @throws TowpathError `MigrationNotFound`, `TemporalUnreachable` */
+  async progress(): Promise<ProgressView> {
+    const answer = await this.query(contract.progress);
+    const view = ProgressView.safeParse(answer);
+    if (view.success) return view.data;
+    throw new TowpathError(
+      "Internal",
+      `The worker's answer about ${this.id} has another shape; worker and command are of different versions of Towpath. Restart it with: towpath down && towpath up`,
+      { cause: view.error },
+    );
+  }
+
+  plan(): Promise<PlanView> {
+    return this.query(contract.plan);
+  }
+
+  gates(): Promise<GateView[]> {
+    return this.query(contract.gates);
+  }
+
+  /**
+   * Makes a request and waits for its answer.
+   * @param onAccepted called when a worker has taken the request up
+   * @throws TowpathError what the workflow refused with; `WrongStatus` where the migration is over; `MigrationNotFound`;
+   * `TemporalUnreachable`, also when no worker takes the request up
+   */
+  async update<Answer, Request>(
+    definition: UpdateDefinition<Answer, [Request]>,
+    request: Request,
+    onAccepted?: () => void,
+  ): Promise<Answer> {
+    return this.changing(async () => {
+      const accepted = await this.client.withDeadline(Date.now() + ACCEPT_TIMEOUT_MS, () =>
+        this.handle.startUpdate(definition, {
+          args: [request],
+          waitForStage: "ACCEPTED",
+          updateId: randomUUID(),
+        }),
+      );
+      onAccepted?.();
+      return accepted.result();
+    });
+  }
+
+  /** @throws TowpathError `WrongStatus` where the migration is over; `MigrationNotFound`; `TemporalUnreachable` */
+  async signal<Args extends unknown[]>(definition: SignalDefinition<Args>, ...args: Args): Promise<void> {
+    await this.changing(() => this.handle.signal(definition, ...args));
+  }
+
+  private query<Answer>(definition: QueryDefinition<Answer>): Promise<Answer> {
+    return this.calling(() =>
+      this.client.withDeadline(Date.now() + QUERY_TIMEOUT_MS, () => this.handle.query(definition)),
+    );
+  }
+
+  private async calling<T>(call: () => Promise<T>): Promise<T> {
+    try {
+      return await call();
+    } catch (error) {
+      throw isGone(error) ? migrationNotFound(this.id) : asTowpathError(error);
+    }
+  }
+
+  private async changing<T>(call: () => Promise<T>): Promise<T> {
+    try {
+      return await call();
+    } catch (error) {
+      if (!isGone(error)) throw asTowpathError(error);
+      const status = (await this.execution()).toLowerCase();
+      throw new TowpathError(
+        "WrongStatus",
+        `The migration ${this.id} is over (${status}); nothing can be changed in it any more.`,
+        { cause: error, details: { id: this.id, execution: status } },
+      );
+    }
+  }
+}
