@@ -3,7 +3,7 @@ import { open, rename, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { TowpathError, messageOf } from "../../model/errors.js";
 import { hasCode, makePrivateDirectory, readTextIfPresent } from "./files.js";
-import { isRunning, startTimeOf, type BackgroundProcess } from "./identity.js";
+import { identify, isRunning, type BackgroundProcess } from "./identity.js";
 
 const LOG_LIMIT = 10 * 1024 * 1024;
 const POLL_MS = 25;
@@ -51,7 +51,7 @@ async function identified(child: ChildProcess, command: string): Promise<Detache
   const pid = await spawned(child, command);
   child.unref();
   // A process that has ended already has no start time any more, and no other process can be mistaken for it.
-  const startTime = (await startTimeOf(pid)) ?? "ended";
+  const startTime = identify(pid)?.startTime ?? "ended";
   return { pid, startTime, ended: () => end };
 }
 
@@ -73,7 +73,7 @@ function spawned(child: ChildProcess, command: string): Promise<number> {
  * @returns false where it did not run any more
  */
 export async function endProcess(known: BackgroundProcess, graceMs: number): Promise<boolean> {
-  if (!(await isRunning(known))) return false;
+  if (!isRunning(known)) return false;
   sendSignal(known.pid, "SIGTERM");
   if (await endsWithin(known, graceMs)) return true;
   sendSignal(known.pid, "SIGKILL");
@@ -85,12 +85,12 @@ export async function endProcess(known: BackgroundProcess, graceMs: number): Pro
 }
 
 async function endsWithin(known: BackgroundProcess, limitMs: number): Promise<boolean> {
-  return until(async () => !(await isRunning(known)), limitMs, POLL_MS);
+  return until(() => !isRunning(known), limitMs, POLL_MS);
 }
 
 /** Asks again and again until the answer is yes; false when `limitMs` have passed. */
 export async function until(
-  condition: () => Promise<boolean>,
+  condition: () => boolean | Promise<boolean>,
   limitMs: number,
   pollMs: number,
 ): Promise<boolean> {

@@ -58,7 +58,7 @@ export function embeddedEndpoint(server: { readonly address: string }): Temporal
 export async function embeddedStatus(dataDir: string): Promise<EmbeddedStatus> {
   const state = await readEmbeddedState(dataDir);
   if (state === null) return { state, problem: "no server is recorded" };
-  if (!(await isRunning(state))) return { state, problem: `the recorded process ${state.pid} does not run` };
+  if (!isRunning(state)) return { state, problem: `the recorded process ${state.pid} does not run` };
   return { state, problem: await serverProblem(state) };
 }
 
@@ -106,10 +106,9 @@ async function runningServer(dataDir: string): Promise<EmbeddedServer | null> {
 async function recoveredServer(dataDir: string): Promise<EmbeddedServer | null> {
   const state = await readEmbeddedState(dataDir);
   if (state === null) return null;
-  const settled = async (): Promise<boolean> =>
-    !(await isRunning(state)) || (await serverProblem(state)) === null;
+  const settled = async (): Promise<boolean> => !isRunning(state) || (await serverProblem(state)) === null;
   const inTime = await until(settled, RECOVERY_LIMIT_MS, POLL_MS);
-  if (inTime && (await isRunning(state))) return { ...state, reused: true };
+  if (inTime && isRunning(state)) return { ...state, reused: true };
   await endProcess(state, STOP_GRACE_MS);
   await removeEmbeddedState(dataDir);
   return null;

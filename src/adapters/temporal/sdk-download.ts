@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { provisionInto, runTool, type ProvisionOptions } from "./fetching.js";
-import { nodeEntry } from "./node-entry.js";
+import { nodeEntry } from "../installation/node-entry.js";
 
 const DOWNLOAD_LIMIT_MS = 5 * 60_000;
 

@@ -1,0 +1,28 @@
+import type { CommandDefinition } from "./command.js";
+
+/** Every command, in the order of the help. */
+export const COMMANDS: readonly CommandDefinition[] = [
+  {
+    name: "up",
+    description: "start Temporal and a worker in the background, or show those that run",
+    help: "Idempotent. With a Temporal address configured no server is started, only the worker.",
+    load: async () => (await import("./commands/up.js")).up,
+  },
+  {
+    name: "down",
+    description: "stop the background worker and the embedded server",
+    help: "Nothing is lost: migrations go on at the next `towpath up`.",
+    load: async () => (await import("./commands/down.js")).down,
+  },
+  {
+    name: "worker",
+    description: "run a worker in the foreground, until SIGTERM or Ctrl-C",
+    help: "Logs are JSON lines on stdout. The first signal lets running work end, the second ends it at once.",
+    load: async () => (await import("./commands/worker.js")).worker,
+  },
+  {
+    name: "doctor",
+    description: "check what Towpath needs on this machine",
+    load: async () => (await import("./commands/doctor.js")).doctor,
+  },
+];

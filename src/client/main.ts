@@ -1,0 +1,16 @@
+import { isatty } from "node:tty";
+import { COMMANDS } from "./commands.js";
+import { processOutput } from "./output.js";
+import { runCli } from "./run.js";
+import { packageVersion } from "../adapters/installation/version.js";
+
+process.exitCode = await runCli({
+  argv: process.argv.slice(2),
+  env: process.env,
+  cwd: process.cwd(),
+  columns: process.stdout.columns ?? 80,
+  interactive: isatty(0) && isatty(1),
+  output: processOutput(),
+  commands: COMMANDS,
+  version: packageVersion(),
+});

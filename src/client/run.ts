@@ -1,0 +1,106 @@
+import { CommanderError, type Command } from "commander";
+import picocolors from "picocolors";
+import { TowpathError } from "../model/errors.js";
+import type { CommandContext, CommandDefinition, CommandInput } from "./command.js";
+import { errorView, exitCodeOf } from "./errors.js";
+import { renderJsonError, renderResult, renderTextError, type Output } from "./output.js";
+import { printable } from "./printable.js";
+import { buildProgram } from "./program.js";
+
+/** What a run of the CLI takes from its surroundings. */
+export interface RunOptions {
+  readonly argv: readonly string[];
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly cwd: string;
+  readonly columns: number;
+  readonly interactive: boolean;
+  readonly output: Output;
+  readonly commands: readonly CommandDefinition[];
+  readonly version: string;
+}
+
+/**
+ * Runs one command line and prints its answer: the one place where errors become text and exit codes.
+ * @returns the exit code
+ */
+export async function runCli(options: RunOptions): Promise<number> {
+  const json = wantsJson(options.argv);
+  try {
+    return await parseAndRun(options, json);
+  } catch (error) {
+    const view = errorView(error);
+    const colors = picocolors.createColors(picocolors.isColorSupported);
+    if (json) await options.output.stdout(renderJsonError(view));
+    else await options.output.stderr(renderTextError(view, colors.red));
+    if (options.env.TOWPATH_LOG_LEVEL === "debug" && error instanceof Error)
+      await options.output.stderr(`${error.stack ?? ""}\n`);
+    return exitCodeOf(error);
+  }
+}
+
+async function parseAndRun(options: RunOptions, json: boolean): Promise<number> {
+  let exitCode = 0;
+  let parserText = "";
+  const program = buildProgram(options.commands, options.version, async (definition, input) => {
+    exitCode = await runCommand(definition, input, options, json);
+  });
+  takeOverExit(program, (text) => {
+    parserText += text;
+  });
+  try {
+    await program.parseAsync([...options.argv], { from: "user" });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.exitCode !== 0) throw usageError(error, parserText);
+    await options.output.stdout(parserText);
+  }
+  return exitCode;
+}
+
+async function runCommand(
+  definition: CommandDefinition,
+  input: CommandInput,
+  options: RunOptions,
+  json: boolean,
+): Promise<number> {
+  const body = await definition.load();
+  const result = await body(input, contextOf(options, json));
+  await options.output.stdout(renderResult(result, json));
+  return result.exitCode ?? 0;
+}
+
+function contextOf(options: RunOptions, json: boolean): CommandContext {
+  const { env, cwd, columns, interactive, output } = options;
+  return {
+    env,
+    cwd,
+    json,
+    columns,
+    interactive,
+    progress: (message) => {
+      void output.stderr(`${printable(message)}\n`);
+    },
+    emit: (line) => output.stdout(json ? `${JSON.stringify(line.data)}\n` : `${line.text}\n`),
+  };
+}
+
+/** commander would print and end the process itself; here it throws, and what it wanted to say is kept. */
+function takeOverExit(command: Command, keep: (text: string) => void): void {
+  command.exitOverride();
+  command.configureOutput({ writeOut: keep, writeErr: keep });
+  for (const child of command.commands) takeOverExit(child, keep);
+}
+
+function usageError(error: CommanderError, parserText: string): TowpathError {
+  // Without a command commander shows the whole help instead of a message.
+  if (error.code === "commander.help")
+    return new TowpathError("Usage", `No command given.\n\n${parserText.trim()}`);
+  const message = error.message.replace(/^error: /, "");
+  return new TowpathError("Usage", `${message}\nSee \`towpath --help\`.`);
+}
+
+/** Known before parsing, because the parser's own errors are JSON too. What stands behind `--` is data. */
+function wantsJson(argv: readonly string[]): boolean {
+  const end = argv.indexOf("--");
+  return (end === -1 ? argv : argv.slice(0, end)).includes("--json");
+}

@@ -1,0 +1,163 @@
+import { createRequire } from "node:module";
+import { setTimeout as delay } from "node:timers/promises";
+import type { Logger } from "@temporalio/common";
+import { GracefulShutdownPeriodExpiredError, type WorkflowBundleOption } from "@temporalio/worker";
+import { z } from "zod";
+import { packageVersion } from "../adapters/installation/version.js";
+import {
+  describeEndpoint,
+  endpointFingerprint,
+  type TemporalEndpoint,
+} from "../adapters/temporal/endpoint.js";
+import { messageOf } from "../model/errors.js";
+import { WORKFLOW_QUEUE, hostQueue, type HostId } from "../model/queues.js";
+import type { HealthReport } from "./health-report.js";
+import { serveHealth } from "./health.js";
+import { jsonLogger } from "./log.js";
+import type { WorkerParts } from "./parts.js";
+import { registerThisWorker } from "./registration.js";
+import { openSession, type Session, type SessionOptions } from "./session.js";
+import { workerSettings } from "./settings.js";
+import { installRuntime } from "./telemetry.js";
+import { workflowBundle } from "./workflow-source.js";
+
+const FIRST_BACKOFF_MS = 250;
+const LONGEST_BACKOFF_MS = 10_000;
+
+export interface RunWorkerOptions {
+  readonly endpoint: TemporalEndpoint;
+  readonly dataDir: string;
+  readonly hostId: HostId;
+  readonly buildId: string;
+  readonly parts: WorkerParts;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Aborted to stop it gracefully. */
+  readonly stop: AbortSignal;
+}
+
+/**
+ * Runs the worker of this data directory until `stop`: health and metrics are served from the first moment; Temporal
+ * may come later, go, and come back. One worker a process, for Temporal's runtime is set up once.
+ * @returns true when all running work ended in time, false when some had to be left behind
+ * @throws TowpathError `WrongStatus` while another worker of this data directory runs; `Usage` for bad settings
+ */
+export async function runWorker(options: RunWorkerOptions): Promise<boolean> {
+  const settings = workerSettings(options.env);
+  const logger = jsonLogger(settings.logLevel);
+  const metricsAddress = await installRuntime(settings, logger);
+  const state = new WorkerState(options, metricsAddress);
+  const health = await serveHealth(settings.healthAddress, () => state.report());
+  try {
+    const unregister = await registerThisWorker(options.dataDir, health.address);
+    logger.info("Worker starts", { ...state.report(), healthAddress: health.address });
+    try {
+      const bundle = await workflowBundle(options.parts.workflows, logger);
+      return await superviseSessions(options, settings.maxActivities, bundle, logger, state);
+    } finally {
+      await unregister();
+      logger.info("Worker ended");
+    }
+  } finally {
+    await health.close();
+  }
+}
+
+/** What `/healthz` tells. */
+class WorkerState {
+  session: Session | null = null;
+  problem: string | null = null;
+  readonly #startedAt = new Date().toISOString();
+  readonly #versions = { towpath: packageVersion(), node: process.version, sdk: sdkVersion() };
+
+  constructor(
+    private readonly options: RunWorkerOptions,
+    private readonly metricsAddress: string,
+  ) {}
+
+  report(): HealthReport {
+    const { endpoint, hostId, buildId, stop } = this.options;
+    const workers = this.session?.states() ?? ({ workflow: "WAITING", host: "WAITING" } as const);
+    const running = workers.workflow === "RUNNING" && workers.host === "RUNNING";
+    return {
+      status: stop.aborted ? "draining" : running ? "running" : "starting",
+      problem: this.problem,
+      pid: process.pid,
+      hostId,
+      buildId,
+      target: endpointFingerprint(endpoint),
+      temporal: { address: endpoint.address, namespace: endpoint.namespace },
+      queues: { workflow: WORKFLOW_QUEUE, host: hostQueue(hostId) },
+      workers,
+      versions: this.#versions,
+      metricsAddress: this.metricsAddress,
+      startedAt: this.#startedAt,
+    };
+  }
+}
+
+async function superviseSessions(
+  options: RunWorkerOptions,
+  maxActivities: number,
+  bundle: WorkflowBundleOption,
+  logger: Logger,
+  state: WorkerState,
+): Promise<boolean> {
+  const { endpoint, hostId, parts, stop } = options;
+  const sessionOptions: SessionOptions = {
+    endpoint,
+    hostId,
+    activities: parts.activities,
+    workflowBundle: bundle,
+    maxActivities,
+    logger,
+  };
+  let backoffMs = FIRST_BACKOFF_MS;
+  while (!stop.aborted) {
+    try {
+      state.session = await openSession(sessionOptions);
+      state.problem = null;
+      backoffMs = FIRST_BACKOFF_MS;
+      logger.info("Worker runs", { temporal: describeEndpoint(endpoint) });
+      await runUntil(state.session, stop);
+    } catch (error) {
+      if (error instanceof GracefulShutdownPeriodExpiredError) {
+        logger.warn("Running work did not end in time and is left to its retry", { error });
+        return false;
+      }
+      state.problem = messageOf(error);
+      logger.warn("Worker waits for Temporal", { error, retryInMs: backoffMs });
+      await pause(backoffMs, stop);
+      backoffMs = Math.min(backoffMs * 2, LONGEST_BACKOFF_MS);
+    } finally {
+      state.session = null;
+    }
+  }
+  return true;
+}
+
+async function runUntil(session: Session, stop: AbortSignal): Promise<void> {
+  const run = session.run();
+  const onStop = (): void => session.shutdown();
+  stop.addEventListener("abort", onStop);
+  // Asked to stop while the session was being opened.
+  if (stop.aborted) onStop();
+  try {
+    await run;
+  } finally {
+    stop.removeEventListener("abort", onStop);
+  }
+}
+
+/** Waits, but not longer than until `stop`. */
+async function pause(milliseconds: number, stop: AbortSignal): Promise<void> {
+  try {
+    await delay(milliseconds, undefined, { signal: stop });
+  } catch (error) {
+    if (!stop.aborted) throw error;
+  }
+}
+
+function sdkVersion(): string {
+  const content: unknown = createRequire(import.meta.url)("@temporalio/worker/package.json");
+  return z.object({ version: z.string() }).parse(content).version;
+}

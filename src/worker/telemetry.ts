@@ -1,0 +1,52 @@
+import type { LogLevel as SdkLevel, Logger } from "@temporalio/common";
+import { Runtime } from "@temporalio/worker";
+import { anyFreePort } from "../adapters/temporal/ports.js";
+import { TowpathError, messageOf } from "../model/errors.js";
+import type { LogLevel, WorkerSettings } from "./settings.js";
+
+const BIND_TRIES = 5;
+
+/**
+ * Sets up Temporal's runtime, once a process: logs of both its halves go to `logger`, metrics are served for
+ * Prometheus. Signals are left to the worker.
+ * @returns the address below which `/metrics` is served
+ * @throws TowpathError `Usage` where the configured metrics address cannot be bound
+ */
+export async function installRuntime(settings: WorkerSettings, logger: Logger): Promise<string> {
+  if (settings.metricsAddress !== null) return installOn(settings.metricsAddress, settings.logLevel, logger);
+  for (let attempt = 1; ; attempt += 1) {
+    const address = `127.0.0.1:${await anyFreePort()}`;
+    try {
+      return installOn(address, settings.logLevel, logger);
+    } catch (error) {
+      // Somebody else may have taken the free port in between.
+      if (attempt === BIND_TRIES) throw error;
+    }
+  }
+}
+
+function installOn(bindAddress: string, level: LogLevel, logger: Logger): string {
+  try {
+    Runtime.install({
+      logger,
+      shutdownSignals: [],
+      telemetryOptions: {
+        logging: { filter: coreFilter(level), forward: {} },
+        metrics: { prometheus: { bindAddress } },
+      },
+    });
+    return bindAddress;
+  } catch (cause) {
+    throw new TowpathError(
+      "Usage",
+      `Metrics cannot be served on ${bindAddress}: ${messageOf(cause)}. Change TOWPATH_METRICS_ADDRESS.`,
+      { cause },
+    );
+  }
+}
+
+const CORE_LEVELS = { trace: "TRACE", debug: "DEBUG", info: "INFO", warn: "WARN", error: "ERROR" } as const;
+
+function coreFilter(level: LogLevel): { core: SdkLevel; other: SdkLevel } {
+  return { core: CORE_LEVELS[level], other: "ERROR" };
+}
