@@ -96,12 +96,13 @@ function own(record: Readonly<Record<string, string | number | boolean>>, name: 
 
 /** The text that a name stands for; an output that was not written is the empty text. */
 export function valueOf(reference: Reference, scope: ExpressionScope): string {
-  if (reference.root === "params" || reference.root === "env")
-    return own(scope[reference.root], reference.name);
+  if (reference.root === "steps") {
+    const outputs = Object.hasOwn(scope.outputs, reference.step) ? scope.outputs[reference.step] : undefined;
+    return own(outputs ?? {}, reference.output);
+  }
   if (reference.root === "migration") return scope.migration[reference.name];
   if (reference.root === "attempt") {
     return scope.attempt === undefined ? "" : String(scope.attempt[reference.name]);
   }
-  const outputs = Object.hasOwn(scope.outputs, reference.step) ? scope.outputs[reference.step] : undefined;
-  return own(outputs ?? {}, reference.output);
+  return own(scope[reference.root], reference.name);
 }

@@ -241,6 +241,7 @@ export const SpecGuardrailPhase = z.strictObject({
 
 export const Spec = z
   .strictObject({
+    $schema: z.string().optional().meta({ description: "For editors." }),
     version: z.literal(1, { error: "this version of Towpath reads `version: 1`" }),
     name: Line.meta({ description: "The migration's name, for people." }),
     description: z.string().optional(),
