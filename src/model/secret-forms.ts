@@ -24,7 +24,7 @@ function formsOf(text: string): string[] {
 function base64Forms(text: string): string[] {
   const bytes = new TextEncoder().encode(text);
   const whole = base64(bytes);
-  const standard = [whole, ...wrapped(whole, 64), ...wrapped(whole, 76)];
+  const standard = [whole, whole.replaceAll("=", ""), ...wrapped(whole, 64), ...wrapped(whole, 76)];
   for (const offset of [0, 1, 2]) standard.push(base64At(bytes, offset));
   return standard.flatMap((form) => [form, form.replaceAll("+", "-").replaceAll("/", "_")]);
 }

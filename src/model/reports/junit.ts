@@ -31,8 +31,8 @@ const Suite = z.object({
 type Suite = z.infer<typeof Suite>;
 
 const Document = z.union([
-  z.object({ testsuites: z.array(Suite).length(1) }),
-  z.object({ testsuite: z.array(Suite).length(1) }),
+  z.strictObject({ testsuites: z.array(Suite).length(1) }),
+  z.strictObject({ testsuite: z.array(Suite).length(1) }),
 ]);
 
 /** Entities are decoded here and not by the parser: only the five of XML and numbers, so that none can be defined. */
@@ -50,7 +50,7 @@ const parser = new XMLParser({
   ignoreDeclaration: true,
   ignorePiTags: true,
   maxNestedTags: MAX_DEPTH,
-  isArray: (name, _path, _isLeaf, isAttribute) => !isAttribute && !name.startsWith("#"),
+  isArray: (name, _path, _isLeaf, isAttribute) => !isAttribute && name !== "#text",
 });
 
 /**
