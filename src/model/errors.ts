@@ -33,6 +33,7 @@ const ERROR_KINDS = {
   SecretMissing: { category: "refused", retryable: false },
   ForeignEffect: { category: "refused", retryable: false },
   GitConfigurationChanged: { category: "refused", retryable: false },
+  NestedRepository: { category: "refused", retryable: false },
   LeaseLost: { category: "refused", retryable: false },
   MigrationFailed: { category: "migration-failed", retryable: false },
   TemporalUnreachable: { category: "unreachable", retryable: true },

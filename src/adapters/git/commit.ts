@@ -1,0 +1,171 @@
+import { TowpathError } from "../../model/errors.js";
+import { listFiles } from "../../model/scope.js";
+import { rawChanges, type ChangesRequest, type RawChanges } from "./changes.js";
+import { attachHead, objectIds } from "./head.js";
+import { publishIndex } from "./index-file.js";
+import { commitMessage, MIGRATION_TRAILER, STEP_TRAILER, trailerValues } from "./message.js";
+import { joinRaw, rawPaths, readable, type RawPath } from "./paths.js";
+import { branchRef, repositoryPlace, worktreePlace, type Worktree } from "./places.js";
+import { foreign, moveRef } from "./refs.js";
+import type { Identity } from "./repository.js";
+import { gitText, runGit, TOWPATH_IDENTITY, type GitPlace } from "./run.js";
+import { requireDirectory } from "./worktree.js";
+
+export interface CommitRequest extends ChangesRequest {
+  readonly stepId: string;
+  readonly message: string;
+  /** Trailers besides Towpath's own two. */
+  readonly trailers?: Readonly<Record<string, string>> | undefined;
+  /** Default: Towpath itself, which is always the committer. */
+  readonly author?: Identity | undefined;
+  /** The same request at the same time makes the same commit. */
+  readonly time: Date;
+}
+
+export interface BuiltCommit {
+  /** The base commit when nothing changed. */
+  readonly commit: string;
+  readonly tree: string;
+  readonly changed: boolean;
+  /** Where the migration's branch is now, for `advanceBranch`: above the base when the step committed by itself. */
+  readonly from: string;
+}
+
+/**
+ * Makes one commit on top of `base` of everything that `changes` reports, commits of the step's own folded in, without
+ * moving the branch.
+ * @throws TowpathError `NestedRepository` when the step left a repository in the worktree, which no commit can hold
+ */
+export async function buildCommit(request: CommitRequest): Promise<BuiltCommit> {
+  const { worktree, base, signal } = request;
+  const place = worktreePlace(worktree);
+  const [raw, stale, [baseTree, from]] = await Promise.all([
+    rawChanges(request),
+    stagedPaths(place, base, signal),
+    objectIds(repositoryPlace(worktree), [`${base}^{tree}`, `${branchRef(worktree)}^{commit}`], signal),
+  ]);
+  if (!baseTree) throw new TowpathError("GitFailed", `${base} is no commit in ${worktree.commonDir}`);
+  if (!from) throw branchGone(worktree);
+  refuseEmbedded(raw.embedded);
+  await stage(place, raw, stale, signal);
+  const tree = await gitText(place, ["write-tree"], { signal });
+  if (tree === baseTree) return { commit: base, tree, changed: false, from };
+  return { commit: await commitTree(request, tree), tree, changed: true, from };
+}
+
+/**
+ * Moves the migration's branch from one commit to another, and brings HEAD, index and tracked files to it.
+ * Already there is success.
+ * @throws TowpathError `ForeignEffect` when the branch is at a third commit
+ */
+export async function advanceBranch(request: {
+  readonly worktree: Worktree;
+  readonly from: string;
+  readonly to: string;
+  readonly signal?: AbortSignal | undefined;
+}): Promise<void> {
+  const { worktree, from, to, signal } = request;
+  await requireDirectory(worktree);
+  const answer = await moveRef({
+    repo: worktree,
+    ref: branchRef(worktree),
+    to,
+    from,
+    reason: "towpath: step",
+    signal,
+  });
+  if (typeof answer === "object") {
+    throw foreign(
+      `the branch ${worktree.branch} is at ${answer.actual ?? "no commit"}, not at ${from}: somebody else moved it`,
+      worktree.branch,
+      answer.actual,
+    );
+  }
+  await attachHead(worktree, signal);
+  await runGit(worktreePlace(worktree), ["read-tree", "--reset", "-u", to], { signal });
+  await publishIndex(worktree);
+}
+
+/**
+ * The commit that Towpath made for a step, on the migration's branch above `base`, or null. A commit of the step's own
+ * that copies the trailers is not taken for it: its committer is another.
+ */
+export async function findStepCommit(request: {
+  readonly worktree: Worktree;
+  readonly base: string;
+  readonly stepId: string;
+  readonly signal?: AbortSignal | undefined;
+}): Promise<{ readonly commit: string; readonly tree: string } | null> {
+  const { worktree, base, stepId, signal } = request;
+  const format = ["%H %T %cn <%ce>", trailerValues(MIGRATION_TRAILER), trailerValues(STEP_TRAILER)].join(
+    "%x1f",
+  );
+  const range = `${base}..${branchRef(worktree)}`;
+  const args = ["log", `--format=${format}`, "--end-of-options", range, "--"];
+  const text = await gitText(repositoryPlace(worktree), args, { signal });
+  for (const line of text.split("\n")) {
+    const [head = "", migration, step] = line.split("\x1f");
+    const [commit, tree, ...committer] = head.split(" ");
+    if (migration !== worktree.migrationId || step !== stepId || !commit || !tree) continue;
+    if (committer.join(" ") === `${TOWPATH_IDENTITY.name} <${TOWPATH_IDENTITY.email}>`)
+      return { commit, tree };
+  }
+  return null;
+}
+
+/** Where our index differs from the base commit: an interrupted call staged something there. */
+async function stagedPaths(place: GitPlace, base: string, signal?: AbortSignal): Promise<RawPath[]> {
+  const args = ["diff-index", "--cached", "--name-only", "-z", "--no-renames", base, "--"];
+  return rawPaths((await runGit(place, args, { signal })).stdout);
+}
+
+async function stage(
+  place: GitPlace,
+  raw: RawChanges,
+  stale: readonly RawPath[],
+  signal?: AbortSignal,
+): Promise<void> {
+  const paths = new Set([...stale, ...raw.changed.keys()]);
+  if (paths.size > 0) {
+    const args = ["update-index", "--add", "--remove", "--replace", "-z", "--stdin"];
+    await runGit(place, args, { signal, input: joinRaw([...paths]) });
+  }
+  if (raw.untracked.length > 0) {
+    const args = ["update-index", "--force-remove", "-z", "--stdin"];
+    await runGit(place, args, { signal, input: joinRaw(raw.untracked) });
+  }
+}
+
+async function commitTree(request: CommitRequest, tree: string): Promise<string> {
+  const { worktree, base, message, stepId, trailers = {}, author = TOWPATH_IDENTITY, time, signal } = request;
+  const date = `@${Math.floor(time.getTime() / 1000)} +0000`;
+  return gitText(repositoryPlace(worktree), ["commit-tree", "-p", base, "-F", "-", tree], {
+    signal,
+    input: commitMessage(message, {
+      ...trailers,
+      [MIGRATION_TRAILER]: worktree.migrationId,
+      [STEP_TRAILER]: stepId,
+    }),
+    env: {
+      GIT_AUTHOR_NAME: author.name,
+      GIT_AUTHOR_EMAIL: author.email,
+      GIT_AUTHOR_DATE: date,
+      GIT_COMMITTER_DATE: date,
+    },
+  });
+}
+
+function refuseEmbedded(embedded: readonly RawPath[]): void {
+  if (embedded.length === 0) return;
+  const names = embedded.map((path) => `${readable(path)}/`);
+  throw new TowpathError(
+    "NestedRepository",
+    `the step left a git repository in the worktree, which a commit cannot hold: ${listFiles(names)}. ` +
+      "Let the step remove it (or its .git), or name it in workspace.exclude.",
+    { details: { paths: names } },
+  );
+}
+
+function branchGone(worktree: Worktree): TowpathError {
+  return foreign(`the branch ${worktree.branch} is gone: somebody deleted it`, worktree.branch, null);
+}

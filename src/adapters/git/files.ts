@@ -1,0 +1,76 @@
+import { randomBytes } from "node:crypto";
+import { chmod, copyFile, lstat, open, readdir, readFile, rename, rm, stat, utimes } from "node:fs/promises";
+import type { Stats } from "node:fs";
+
+const NO_FILE = new Set(["ENOENT", "ENOTDIR"]);
+const NO_ACCESS = new Set(["EACCES", "EPERM"]);
+
+/** Whether the error says that nothing is at the path. */
+export function isMissing(error: unknown): boolean {
+  return hasCode(error, NO_FILE);
+}
+
+/** The file's text, or null where there is none. */
+export async function readIfPresent(path: string): Promise<string | null> {
+  return readFile(path, "utf8").catch(nullIfMissing);
+}
+
+/** What is at the path, symbolic links not followed, or null. */
+export async function lstatIfPresent(path: string | Buffer): Promise<Stats | null> {
+  return lstat(path).catch(nullIfMissing);
+}
+
+/** Replaces a file so that readers see the old or the new text. */
+export async function replaceFile(path: string, text: string): Promise<void> {
+  const temporary = `${path}.${randomBytes(6).toString("hex")}.tmp`;
+  const file = await open(temporary, "wx", 0o644);
+  try {
+    await file.writeFile(text);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await rename(temporary, path);
+}
+
+/**
+ * Copies a git index under another name. Its modification time goes along: git takes files that are as young as the
+ * index for possibly changed, and a younger copy would hide a change made in the same second.
+ */
+export async function copyIndex(from: string, to: string): Promise<void> {
+  const temporary = `${to}.${randomBytes(6).toString("hex")}.tmp`;
+  const before = await stat(from);
+  await copyFile(from, temporary);
+  await utimes(temporary, before.atime, before.mtime);
+  await rename(temporary, to);
+}
+
+/** Removes whatever is at the path, read-only directories included. */
+export async function removeTree(path: string | Buffer): Promise<void> {
+  try {
+    await rm(path, { recursive: true, force: true });
+  } catch (error) {
+    if (!hasCode(error, NO_ACCESS)) throw error;
+    await makeWritable(path);
+    await rm(path, { recursive: true, force: true });
+  }
+}
+
+/** Gives the owner every right on the directories at and below `path`; links are not followed. */
+export async function makeWritable(path: string | Buffer): Promise<void> {
+  const found = await lstatIfPresent(path);
+  if (!found?.isDirectory()) return;
+  if ((found.mode & 0o700) !== 0o700) await chmod(path, (found.mode & 0o777) | 0o700);
+  for (const name of await readdir(path, { encoding: "buffer" })) {
+    await makeWritable(Buffer.concat([Buffer.from(path), Buffer.from("/"), name]));
+  }
+}
+
+function nullIfMissing(error: unknown): null {
+  if (isMissing(error)) return null;
+  throw error;
+}
+
+function hasCode(error: unknown, codes: ReadonlySet<string>): boolean {
+  return error instanceof Error && "code" in error && typeof error.code === "string" && codes.has(error.code);
+}

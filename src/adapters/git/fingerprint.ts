@@ -1,0 +1,127 @@
+import { createHash } from "node:crypto";
+import { lstat, readdir, readFile, readlink } from "node:fs/promises";
+import { homedir } from "node:os";
+import { dirname, isAbsolute, join, resolve } from "node:path";
+import { TowpathError } from "../../model/errors.js";
+import { listFiles } from "../../model/scope.js";
+import { isMissing } from "./files.js";
+import type { Worktree } from "./places.js";
+
+/** Plain JSON: it crosses from the activity that takes it to the one that compares. */
+export interface ConfigurationFingerprint {
+  /** sha256 over all of `files`. */
+  readonly digest: string;
+  /** Path → sha256 of its content (of a link: its target as well). */
+  readonly files: Readonly<Record<string, string>>;
+}
+
+/** Directories of a git directory that hold data and no configuration. */
+const DATA = new Set(["objects", "refs", "logs", "rr-cache", "lfs", "worktrees", "lost-found"]);
+
+/** Includes of includes, as deep as git itself follows them. */
+const INCLUDE_DEPTH = 10;
+
+/**
+ * Digests of what in a git directory can make git run a program or look elsewhere: configuration and what it includes,
+ * hooks, attributes, the links between worktree and repository, and the same of submodules. `info/exclude` is not among
+ * them: agents write their own files into it, and it runs nothing.
+ */
+export async function configurationFingerprint(worktree: Worktree): Promise<ConfigurationFingerprint> {
+  const files = new Map<string, string>();
+  const { commonDir, gitDir, path } = worktree;
+  await addGitDirectory(files, commonDir);
+  await addConfig(files, join(gitDir, "config.worktree"));
+  for (const name of ["commondir", "gitdir"]) await addFile(files, join(gitDir, name));
+  await addFile(files, join(path, ".git"));
+  await addModules(files, join(gitDir, "modules"));
+  const sorted = Object.fromEntries([...files].sort(([a], [b]) => (a < b ? -1 : 1)));
+  return { digest: createHash("sha256").update(JSON.stringify(sorted)).digest("hex"), files: sorted };
+}
+
+/** The files that were added, removed or changed between two fingerprints, sorted. */
+export function changedConfiguration(
+  before: ConfigurationFingerprint,
+  after: ConfigurationFingerprint,
+): string[] {
+  const paths = new Set([...Object.keys(before.files), ...Object.keys(after.files)]);
+  return [...paths].filter((path) => before.files[path] !== after.files[path]).sort();
+}
+
+/**
+ * Refuses to go on after a step that changed what git runs.
+ * @throws TowpathError `GitConfigurationChanged`, naming the files
+ */
+export function requireSameConfiguration(
+  before: ConfigurationFingerprint,
+  after: ConfigurationFingerprint,
+): void {
+  if (before.digest === after.digest) return;
+  const files = changedConfiguration(before, after);
+  throw new TowpathError(
+    "GitConfigurationChanged",
+    `the step changed git configuration or hooks, which git would run or obey from now on: ${listFiles(files)}. ` +
+      "Look at these files and put them back before you retry.",
+    { details: { files } },
+  );
+}
+
+async function addGitDirectory(files: Map<string, string>, gitDir: string): Promise<void> {
+  await addConfig(files, join(gitDir, "config"));
+  await addConfig(files, join(gitDir, "config.worktree"));
+  await addFile(files, join(gitDir, "info", "attributes"));
+  await addFile(files, join(gitDir, "objects", "info", "alternates"));
+  for (const name of await namesIn(join(gitDir, "hooks"))) await addFile(files, join(gitDir, "hooks", name));
+  await addModules(files, join(gitDir, "modules"));
+}
+
+/** Submodules' git directories lie at any depth, since a submodule's name may contain slashes. */
+async function addModules(files: Map<string, string>, directory: string): Promise<void> {
+  const names = await namesIn(directory);
+  if (names.includes("config") && names.includes("objects")) await addGitDirectory(files, directory);
+  else for (const name of names) if (!DATA.has(name)) await addModules(files, join(directory, name));
+}
+
+async function addConfig(files: Map<string, string>, path: string, depth = 0): Promise<void> {
+  const text = await addFile(files, path);
+  if (text === null || depth >= INCLUDE_DEPTH) return;
+  for (const included of includes(text)) {
+    const target = included.startsWith("~/") ? join(homedir(), included.slice(2)) : included;
+    const file = isAbsolute(target) ? target : resolve(dirname(path), target);
+    if (!files.has(file)) await addConfig(files, file, depth + 1);
+  }
+}
+
+/** Every `path` of an include section; a line too many costs nothing, so conditions are not evaluated. */
+function includes(config: string): string[] {
+  if (!/\[\s*include/i.test(config)) return [];
+  const values = [...config.matchAll(/(?:^|\])\s*path\s*=\s*(.+)$/gim)].map((match) => match[1] ?? "");
+  return values.map((value) => value.trim().replaceAll(/^"|"$/g, ""));
+}
+
+/** Notes the file's digest. @returns its text, or null where there is none */
+async function addFile(files: Map<string, string>, path: string): Promise<string | null> {
+  try {
+    const found = await lstat(path);
+    const hash = createHash("sha256").update(`${found.mode}\0`);
+    if (found.isSymbolicLink()) hash.update(`${await readlink(path)}\0`);
+    const content = await readFile(path);
+    files.set(path, hash.update(content).digest("hex"));
+    return content.toString("utf8");
+  } catch (error) {
+    if (isMissing(error)) return null;
+    if (!isDirectoryError(error)) throw error;
+    for (const name of await namesIn(path)) await addFile(files, join(path, name));
+    return null;
+  }
+}
+
+async function namesIn(directory: string): Promise<string[]> {
+  return readdir(directory).catch((error: unknown) => {
+    if (isMissing(error)) return [];
+    throw error;
+  });
+}
+
+function isDirectoryError(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "EISDIR";
+}

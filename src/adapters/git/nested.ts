@@ -1,0 +1,114 @@
+import { mkdir, readdir } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { isMissing, lstatIfPresent, readIfPresent, removeTree } from "./files.js";
+import { onDisk, rawPaths, readable, type RawPath } from "./paths.js";
+import type { Worktree } from "./places.js";
+import { baseEnvironment, runGit, type GitPlace } from "./run.js";
+
+export interface TreeDirectories {
+  readonly directories: readonly RawPath[];
+  readonly submodules: readonly { readonly path: RawPath; readonly commit: string }[];
+}
+
+/** The directories and submodules of a commit's tree; parents in front of what they hold. */
+export async function treeDirectories(
+  place: GitPlace,
+  commit: string,
+  signal?: AbortSignal,
+): Promise<TreeDirectories> {
+  const { stdout } = await runGit(place, ["ls-tree", "-r", "-d", "-z", "--full-tree", commit], { signal });
+  const directories: RawPath[] = [];
+  const submodules: { path: RawPath; commit: string }[] = [];
+  for (const record of rawPaths(stdout)) {
+    const tab = record.indexOf("\t");
+    const [, type, id = ""] = record.slice(0, tab).split(" ");
+    const path = record.slice(tab + 1);
+    if (type === "tree") directories.push(path);
+    else if (type === "commit") submodules.push({ path, commit: id });
+  }
+  return { directories, submodules };
+}
+
+/**
+ * Removes what makes a tracked directory a repository of its own, which `git clean` does not look for, and puts
+ * submodules back on their commits.
+ */
+export async function settleNestedRepositories(
+  worktree: Worktree,
+  { directories, submodules }: TreeDirectories,
+  signal?: AbortSignal,
+): Promise<void> {
+  // Level by level: a link in the place of a directory must be gone before anything below it is looked at.
+  for (const level of levels(directories)) {
+    await Promise.all(level.map((path) => settleDirectory(worktree, path)));
+  }
+  for (const { path, commit } of submodules) await settleSubmodule(worktree, readable(path), commit, signal);
+}
+
+function levels(paths: readonly RawPath[]): RawPath[][] {
+  const byDepth: RawPath[][] = [];
+  for (const path of paths) (byDepth[path.split("/").length] ??= []).push(path);
+  return byDepth.filter((level) => level !== undefined);
+}
+
+async function settleDirectory(worktree: Worktree, path: RawPath): Promise<void> {
+  const directory = onDisk(worktree, path);
+  const found = await lstatIfPresent(directory);
+  if (found === null) return;
+  const planted = found.isDirectory() ? onDisk(worktree, `${path}/.git`) : directory;
+  if ((await lstatIfPresent(planted)) !== null) await removeTree(planted);
+}
+
+/**
+ * A submodule whose git directory lies in the worktree's own is reset to its commit; git is not run on any other, since
+ * its configuration could be a step's work. What else is at its path makes room for the empty directory of a submodule
+ * that is not checked out.
+ */
+async function settleSubmodule(
+  worktree: Worktree,
+  path: string,
+  commit: string,
+  signal?: AbortSignal,
+): Promise<void> {
+  const directory = join(worktree.path, path);
+  const gitDir = await trustedGitDirectory(worktree, directory);
+  if (gitDir !== null && (await resetSubmodule(directory, gitDir, commit, signal))) return;
+  if (await isEmptyDirectory(directory)) return;
+  await removeTree(directory);
+  await mkdir(directory, { recursive: true });
+}
+
+async function trustedGitDirectory(worktree: Worktree, directory: string): Promise<string | null> {
+  const link = join(directory, ".git");
+  const [found, linkFound] = [await lstatIfPresent(directory), await lstatIfPresent(link)];
+  if (!found?.isDirectory() || !linkFound?.isFile()) return null;
+  const target = /^gitdir: (.+)\n?$/.exec((await readIfPresent(link)) ?? "")?.[1];
+  if (target === undefined) return null;
+  const gitDir = resolve(directory, target);
+  return gitDir.startsWith(`${join(worktree.gitDir, "modules")}/`) ? gitDir : null;
+}
+
+async function resetSubmodule(
+  directory: string,
+  gitDir: string,
+  commit: string,
+  signal?: AbortSignal,
+): Promise<boolean> {
+  const env = { ...baseEnvironment(), GIT_DIR: gitDir, GIT_WORK_TREE: directory };
+  const place: GitPlace = { cwd: directory, env };
+  const reset = ["checkout", "--quiet", "--force", "--detach", commit];
+  // 1 and 128: the commit is not there, or the directory is no repository; the caller then empties the place.
+  const answer = await runGit(place, reset, { signal, accept: [0, 1, 128] });
+  if (answer.exitCode !== 0) return false;
+  await runGit(place, ["clean", "-ffd", "--quiet"], { signal });
+  return true;
+}
+
+async function isEmptyDirectory(path: string): Promise<boolean> {
+  try {
+    return (await readdir(path)).length === 0;
+  } catch (error) {
+    if (isMissing(error)) return false;
+    throw error;
+  }
+}
