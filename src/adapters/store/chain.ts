@@ -1,0 +1,198 @@
+import { join } from "node:path";
+import { TowpathError } from "../../model/errors.js";
+import type { Json } from "../../model/json.js";
+import { deepFreeze } from "../../model/json-patch.js";
+import {
+  checkedManifest,
+  corrupt,
+  entryBody,
+  entryFileName,
+  entryVersion,
+  parseEntry,
+  replay,
+  type ChainEntry,
+} from "../../model/manifest-chain.js";
+import type { Manifest } from "../../model/manifest.js";
+import {
+  type FileIdentity,
+  identityAt,
+  linkNew,
+  namesIn,
+  readRegularFile,
+  removeFile,
+  sameIdentity,
+  sha256,
+  syncDirectory,
+  writeTemporary,
+} from "./files.js";
+
+/** The newest version of a manifest, with what is needed to append to it. */
+export interface Tail {
+  readonly version: number;
+  /** sha256 of the newest entry's bytes. */
+  readonly digest: string;
+  readonly manifest: Manifest;
+  /** Every operation of the chain with its stored answer. Shared with older tails, only ever added to. */
+  readonly operations: Map<string, Json>;
+  /** sha256 of every `manifest.json` that was published. Shared with older tails, only ever added to. */
+  readonly published: Set<string>;
+  /** The newest entry's file: a chain of the same length in its place is another chain. */
+  readonly identity: FileIdentity;
+  /** Bytes of the last snapshot, and of the patches since. */
+  readonly weight: { readonly snapshot: number; readonly patches: number };
+}
+
+const READ_AT_ONCE = 64;
+
+interface StoredEntry {
+  readonly entry: ChainEntry;
+  readonly digest: string;
+  readonly size: number;
+  readonly identity: FileIdentity;
+}
+
+/**
+ * Reads a chain from its first version, checking every link; null where there is none.
+ * @param until the last version to read; all of them by default
+ * @throws TowpathError `StateCorrupt` naming the file
+ */
+export async function loadTail(state: string, until = Number.POSITIVE_INFINITY): Promise<Tail | null> {
+  const versions = ((await namesIn(state)) ?? []).map((name) => entryVersion(name) ?? 0);
+  const newest = Math.min(
+    versions.reduce((max, version) => Math.max(max, version), 0),
+    until,
+  );
+  if (newest === 0) return null;
+  const stored: StoredEntry[] = [];
+  for (let first = 1; first <= newest; first += READ_AT_ONCE) {
+    const count = Math.min(READ_AT_ONCE, newest - first + 1);
+    const files = await Promise.all(
+      Array.from({ length: count }, (_, index) => readRegularFile(join(state, entryFileName(first + index)))),
+    );
+    files.forEach((file, index) => {
+      if (file === null) throw corrupt(first + index, "it is missing");
+      stored.push(storedEntry(file, stored.at(-1), first + index));
+    });
+  }
+  return tailBehind(null, stored);
+}
+
+function storedEntry(
+  file: { readonly bytes: Buffer; readonly identity: FileIdentity },
+  before: { readonly digest: string } | undefined,
+  version: number,
+): StoredEntry {
+  const text = file.bytes.toString("utf8");
+  return {
+    entry: parseEntry(text, { version: version - 1, digest: before?.digest ?? null }),
+    digest: sha256(file.bytes),
+    size: file.bytes.length,
+    identity: file.identity,
+  };
+}
+
+/**
+ * Takes in what other processes appended since. A tail is never trusted unasked: its own file must still be there
+ * and the next one is looked for.
+ * @returns null when the tail's own entry is gone or another: the chain has to be read anew
+ */
+export async function catchUp(state: string, tail: Tail): Promise<Tail | null> {
+  const [identity, next] = await Promise.all([
+    identityAt(join(state, entryFileName(tail.version))),
+    readRegularFile(join(state, entryFileName(tail.version + 1))),
+  ]);
+  if (identity === null || !sameIdentity(identity, tail.identity)) return null;
+  const stored: StoredEntry[] = [];
+  for (let file = next; file !== null;) {
+    const version = tail.version + stored.length + 1;
+    stored.push(storedEntry(file, stored.at(-1) ?? tail, version));
+    file = await readRegularFile(join(state, entryFileName(version + 1)));
+  }
+  return stored.length === 0 ? tail : tailBehind(tail, stored);
+}
+
+function tailBehind(before: Tail | null, stored: readonly StoredEntry[]): Tail {
+  const last = stored.at(-1);
+  if (last === undefined) throw new TowpathError("Internal", "A chain has at least one version");
+  const document = replay(
+    before?.manifest ?? null,
+    stored.map(({ entry }) => entry),
+  );
+  const operations = before?.operations ?? new Map<string, Json>();
+  const published = before?.published ?? new Set<string>();
+  for (const { entry } of stored) {
+    operations.set(entry.operation, entry.result);
+    if (entry.published_sha256 !== undefined) published.add(entry.published_sha256);
+  }
+  return {
+    version: last.entry.version,
+    digest: last.digest,
+    manifest: deepFreeze(checkedManifest(before?.manifest ?? null, document)),
+    operations,
+    published,
+    identity: last.identity,
+    weight: stored.reduce(weigh, before?.weight ?? { snapshot: 0, patches: 0 }),
+  };
+}
+
+function weigh(weight: Tail["weight"], { entry, size }: Pick<StoredEntry, "entry" | "size">): Tail["weight"] {
+  return "snapshot" in entry ? { snapshot: size, patches: 0 } : { ...weight, patches: weight.patches + size };
+}
+
+export interface NewVersion {
+  readonly operation: string;
+  readonly result: Json;
+  readonly at: string;
+  /** The manifest of this version: its revision is the version. */
+  readonly manifest: Manifest;
+  /** The text that will be published for this version, if it will, or its digest. */
+  readonly published: { readonly text: string } | { readonly digest: string } | null;
+}
+
+/**
+ * Appends a version behind `tail`, or the first where there is none: durable when this returns.
+ * @returns null when another process appended first
+ * @throws TowpathError `StorageFailed`; whether the version is there is then known by its operation only
+ */
+export async function append(state: string, tail: Tail | null, next: NewVersion): Promise<Tail | null> {
+  const body = entryBody(tail?.manifest ?? null, next.manifest, tail?.weight ?? { snapshot: 0, patches: 0 });
+  const digest = publishedDigest(next.published);
+  const head = {
+    version: next.manifest.revision,
+    previous: tail?.digest ?? null,
+    operation: next.operation,
+    result: next.result,
+    at: next.at,
+    ...(digest === null ? {} : { published_sha256: digest }),
+  };
+  const text = `${JSON.stringify({ ...head, ...body })}\n`;
+  const path = join(state, entryFileName(head.version));
+  const temporary = await writeTemporary(state, text, path);
+  const outcome = await linkNew(temporary.path, path);
+  if (outcome === "linked") await syncDirectory(state);
+  await removeFile(temporary.path);
+  if (outcome !== "linked") return null;
+  // A copy, so that a caller who goes on with its answer does not change the stored one.
+  const answer = structuredClone(next.result);
+  const operations = (tail?.operations ?? new Map<string, Json>()).set(next.operation, answer);
+  const published = tail?.published ?? new Set<string>();
+  if (digest !== null) published.add(digest);
+  const size = Buffer.byteLength(text);
+  return {
+    version: head.version,
+    digest: sha256(text),
+    manifest: next.manifest,
+    operations,
+    published,
+    identity: temporary.identity,
+    weight:
+      "snapshot" in body
+        ? { snapshot: size, patches: 0 }
+        : { snapshot: tail?.weight.snapshot ?? 0, patches: (tail?.weight.patches ?? 0) + size },
+  };
+}
+
+function publishedDigest(published: NewVersion["published"]): string | null {
+  if (published === null) return null;
+  return "digest" in published ? published.digest : sha256(published.text);
+}

@@ -1,0 +1,154 @@
+import { AsyncLocalStorage } from "node:async_hooks";
+import { lstatSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
+import { basename } from "node:path";
+import { lock as acquire } from "proper-lockfile";
+import { TowpathError } from "../../model/errors.js";
+import { PRIVATE_DIRECTORY } from "./data-directory.js";
+import { hasCode, kindAt, storageFailed } from "./files.js";
+import type { MigrationPaths } from "./paths.js";
+
+/** Measured settings (reference: reliability.md); a killed holder is taken over after the stale time. */
+const SETTINGS = {
+  realpath: false,
+  stale: 10_000,
+  update: 2_000,
+  retries: { retries: 400, minTimeout: 5, maxTimeout: 50, factor: 1.5, randomize: true },
+};
+
+/** The lock as its holder sees it. */
+export interface HeldLock {
+  /**
+   * Checks that the lock is still this holder's: one that was suspended may have been taken over meanwhile.
+   * Synchronous, so that nothing comes between the check and a synchronous write behind it.
+   * @throws TowpathError `LockUnavailable`
+   */
+  assertHeld(): void;
+}
+
+/** Waiting holders of one process queue here; only the first goes to the file system. */
+const queues = new Map<string, Promise<void>>();
+
+/** The locks that the current call chain holds; ended ones stay listed in work that outlives its call. */
+const holding = new AsyncLocalStorage<ReadonlyMap<string, { ended: boolean }>>();
+
+/**
+ * Runs `action` under the exclusive lock of a migration's directory. The lock is for throughput: what must not be
+ * lost is guarded by the chain's compare-and-set as well, because a suspended holder can be taken over.
+ * The directory is never made; a deleted migration stays deleted.
+ * @throws TowpathError `MigrationNotFound`, `LockUnavailable`; `Internal` when this call already holds the lock
+ */
+export async function withLock<T>(paths: MigrationPaths, action: (held: HeldLock) => Promise<T>): Promise<T> {
+  const key = paths.directory;
+  const outer = holding.getStore() ?? new Map<string, { ended: boolean }>();
+  if (outer.get(key)?.ended === false) {
+    throw new TowpathError(
+      "Internal",
+      `The lock of ${basename(key)} is taken at the outermost call only: a write was started inside another`,
+    );
+  }
+  const leave = await enterQueue(key);
+  const section = { ended: false };
+  try {
+    return await holding.run(new Map([...outer, [key, section]]), () => locked(paths, action));
+  } finally {
+    section.ended = true;
+    leave();
+  }
+}
+
+/** Waits until nobody in this process is in front; the answer lets the next one in. */
+async function enterQueue(key: string): Promise<() => void> {
+  const before = queues.get(key);
+  let open: (() => void) | undefined;
+  const mine = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  queues.set(key, mine);
+  await before;
+  return () => {
+    if (queues.get(key) === mine) queues.delete(key);
+    open?.();
+  };
+}
+
+async function locked<T>(paths: MigrationPaths, action: (held: HeldLock) => Promise<T>): Promise<T> {
+  let compromised = false;
+  const release = await acquireLock(paths, () => (compromised = true));
+  const identity = lockIdentity(paths.lock);
+  try {
+    return await action({
+      assertHeld: () => {
+        if (!compromised && identity !== null && lockIdentity(paths.lock) === identity) return;
+        throw new TowpathError(
+          "LockUnavailable",
+          `The lock of ${basename(paths.directory)} was taken over while this process stood still; nothing was written`,
+        );
+      },
+    });
+  } finally {
+    await releaseLock(release);
+  }
+}
+
+async function acquireLock(paths: MigrationPaths, onCompromised: () => void): Promise<() => Promise<void>> {
+  await ensureState(paths);
+  try {
+    return await acquire(paths.directory, { ...SETTINGS, lockfilePath: paths.lock, onCompromised });
+  } catch (error) {
+    if (hasCode(error, "ELOCKED")) {
+      throw new TowpathError(
+        "LockUnavailable",
+        `The migration ${basename(paths.directory)} is locked by another process; try again when it is done`,
+        { cause: error },
+      );
+    }
+    if (hasCode(error, "ENOENT")) throw migrationNotFound(paths, error);
+    throw storageFailed("lock", paths.lock, error);
+  }
+}
+
+async function releaseLock(release: () => Promise<void>): Promise<void> {
+  try {
+    await release();
+  } catch (error) {
+    // Taken over, or its directory deleted: either way it is no longer ours to release.
+    if (!hasCode(error, "ERELEASED", "ENOTACQUIRED", "ENOENT")) throw error;
+  }
+}
+
+/** A directory of the predecessor's has no `state/` yet. */
+async function ensureState(paths: MigrationPaths): Promise<void> {
+  if ((await kindAt(paths.state)) === "directory") return;
+  await assertMigrationDirectory(paths);
+  try {
+    await mkdir(paths.state, { mode: PRIVATE_DIRECTORY });
+  } catch (error) {
+    if (hasCode(error, "ENOENT")) throw migrationNotFound(paths, error);
+    if (!hasCode(error, "EEXIST") || (await kindAt(paths.state)) !== "directory") {
+      throw storageFailed("make the directory", paths.state, error);
+    }
+  }
+}
+
+/**
+ * Refuses what is no migration's directory; a symbolic link is none.
+ * @throws TowpathError `MigrationNotFound`
+ */
+export async function assertMigrationDirectory(paths: MigrationPaths): Promise<void> {
+  if ((await kindAt(paths.directory)) !== "directory") throw migrationNotFound(paths);
+}
+
+function migrationNotFound(paths: MigrationPaths, cause?: unknown): TowpathError {
+  const id = basename(paths.directory);
+  return new TowpathError("MigrationNotFound", `Migration not found: ${id}`, {
+    cause,
+    details: { migration_id: id },
+  });
+}
+
+/** Tells one lock directory from another that was made in its place, also under a reused inode number. */
+function lockIdentity(path: string): string | null {
+  const stats = lstatSync(path, { bigint: true, throwIfNoEntry: false });
+  return stats === undefined ? null : `${stats.ino} ${stats.birthtimeNs}`;
+}

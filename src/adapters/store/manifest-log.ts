@@ -1,0 +1,197 @@
+import { TowpathError } from "../../model/errors.js";
+import type { Json } from "../../model/json.js";
+import { nextManifest, publishedText } from "../../model/manifest-chain.js";
+import type { Manifest } from "../../model/manifest.js";
+import { currentPhase } from "../../model/progress.js";
+import { addProgress } from "./artefacts.js";
+import { append, catchUp, loadTail, type Tail } from "./chain.js";
+import { type FileIdentity, sha256 } from "./files.js";
+import { assertMigrationDirectory, type HeldLock } from "./lock.js";
+import { newestFromCopy, readUnchained } from "./manifest-file.js";
+import type { MigrationPaths } from "./paths.js";
+import { inspectPublished, keepAside, publishText, takeIn } from "./published-copy.js";
+
+/** The operation under which a predecessor's manifest becomes version 1. */
+export const ADOPT_OPERATION = "adopt";
+
+/** Above this size `manifest.json` is not written with every version. */
+const ALWAYS_PUBLISHED_BYTES = 256 * 1024;
+const PUBLISH_EVERY_MS = 250;
+
+/** A race of the compare-and-set is lost only to a holder that was taken over; this many in a row mean another fault. */
+const MAX_LOST_RACES = 100;
+
+/** What a change of a manifest comes to: the manifest behind it and the answer that is stored with it. */
+export interface Change {
+  readonly manifest: Manifest;
+  readonly result: Json;
+}
+
+/** What an update gives: the stored answer, and the newest manifest. */
+export interface Updated {
+  readonly result: Json;
+  readonly manifest: Manifest;
+  /** The operation had been done before; nothing was written. */
+  readonly replayed: boolean;
+}
+
+export interface Update<Facts> {
+  readonly operation: string;
+  /** Reads what the change depends on, under the lock. */
+  readonly prepare: () => Promise<Facts>;
+  readonly change: (manifest: Manifest, facts: Facts) => Change;
+  /** Writes `manifest.json` whatever its size. */
+  readonly publish: boolean;
+}
+
+/** For changes that depend on the manifest alone. */
+export function noFacts(): Promise<null> {
+  return Promise.resolve(null);
+}
+
+/** The manifest of one migration: its chain, what this process knows of it, and the published copy. */
+export class ManifestLog {
+  readonly #paths: MigrationPaths;
+  readonly #now: () => Date;
+  #tail: Tail | null = null;
+  #copy: FileIdentity | null = null;
+  #publishedAt = Number.NEGATIVE_INFINITY;
+
+  constructor(paths: MigrationPaths, now: () => Date) {
+    this.#paths = paths;
+    this.#now = now;
+  }
+
+  /** The newest manifest, without a lock. */
+  async read(): Promise<Manifest> {
+    if (this.#tail === null) {
+      const manifest = await newestFromCopy(this.#paths);
+      if (manifest !== null) return manifest;
+    }
+    const tail = await this.#newestTail();
+    if (tail !== null) return tail.manifest;
+    await assertMigrationDirectory(this.#paths);
+    return (await readUnchained(this.#paths)).manifest;
+  }
+
+  /** The chain as it stands, every link checked, whatever this process remembers. */
+  async verify(): Promise<Tail | null> {
+    return loadTail(this.#paths.state);
+  }
+
+  /** Does an operation once, under the lock. */
+  async update<Facts>(update: Update<Facts>, held: HeldLock): Promise<Updated> {
+    for (let race = 0; race < MAX_LOST_RACES; race += 1) {
+      const tail = (await this.#newestTail()) ?? (await this.#adopt());
+      if (tail === null) continue;
+      const stored = tail.operations.get(update.operation);
+      if (stored !== undefined) return this.#replayed(tail, stored);
+      const done = await this.#attempt(tail, update, held);
+      if (done !== null) return done;
+    }
+    throw new TowpathError(
+      "LockUnavailable",
+      `Another process keeps changing ${this.#paths.directory} although it is locked; end it and try again`,
+    );
+  }
+
+  async #attempt<Facts>(tail: Tail, update: Update<Facts>, held: HeldLock): Promise<Updated | null> {
+    const before = await this.#withEdits(tail, held);
+    const facts = await update.prepare();
+    const { manifest, result } = update.change(before, facts);
+    const next = nextManifest(tail.manifest, manifest, this.#now().toISOString());
+    const text = update.publish || this.#isPublicationDue(tail) ? publishedText(next) : null;
+    const appended = await append(this.#paths.state, tail, {
+      operation: update.operation,
+      result,
+      at: next.updated_at,
+      manifest: next,
+      published: text === null ? null : { text },
+    });
+    if (appended === null) return null;
+    this.#tail = appended;
+    if (text !== null) await this.#publish(text);
+    return { result, manifest: next, replayed: false };
+  }
+
+  /** The process that did the operation may have died before it published: that is caught up on, edits untouched. */
+  async #replayed(tail: Tail, result: Json): Promise<Updated> {
+    const copy = await inspectPublished(this.#paths, tail, null);
+    if (copy.kind !== "foreign") {
+      const text = publishedText(tail.manifest);
+      const digest = sha256(text);
+      const stale = copy.kind === "absent" || copy.digest !== digest;
+      if (stale && tail.published.has(digest)) await this.#publish(text);
+    }
+    return { result: structuredClone(result), manifest: tail.manifest, replayed: true };
+  }
+
+  async #newestTail(): Promise<Tail | null> {
+    const known = this.#tail;
+    const tail =
+      (known === null ? null : await catchUp(this.#paths.state, known)) ??
+      (await loadTail(this.#paths.state));
+    // A reader without a lock may come back behind a writer of the same process.
+    if (this.#tail === known || tail === null || tail.version >= (this.#tail?.version ?? 0))
+      this.#tail = tail;
+    return tail;
+  }
+
+  async #adopt(): Promise<Tail | null> {
+    const { manifest, digest } = await readUnchained(this.#paths);
+    const at = this.#now().toISOString();
+    return append(this.#paths.state, null, {
+      operation: ADOPT_OPERATION,
+      result: null,
+      at,
+      manifest: nextManifest(null, manifest, at),
+      published: { digest },
+    });
+  }
+
+  async #withEdits(tail: Tail, held: HeldLock): Promise<Manifest> {
+    const copy = await inspectPublished(this.#paths, tail, this.#copy);
+    if (copy.kind === "ours") this.#copy = copy.identity;
+    if (copy.kind !== "foreign") return tail.manifest;
+    const taken = await takeIn(this.#paths, tail, copy.text);
+    if (taken !== null) return taken;
+    const name = await keepAside(this.#paths, copy.digest);
+    await addProgress(
+      this.#paths,
+      {
+        time: this.#now().toISOString(),
+        agent: "towpath",
+        phase: currentPhase(tail.manifest),
+        summary: `manifest.json was edited in keys that are Towpath's own, or made unreadable. The edit was not taken in; it is kept in ${name}.`,
+      },
+      held,
+    );
+    this.#publishedAt = Number.NEGATIVE_INFINITY;
+    return tail.manifest;
+  }
+
+  #isPublicationDue(tail: Tail): boolean {
+    const { snapshot, patches } = tail.weight;
+    if (snapshot + patches < ALWAYS_PUBLISHED_BYTES) return true;
+    return performance.now() - this.#publishedAt >= PUBLISH_EVERY_MS;
+  }
+
+  async #publish(text: string): Promise<void> {
+    this.#copy = await publishText(this.#paths, text);
+    this.#publishedAt = performance.now();
+  }
+
+  /** Writes the newest version into `manifest.json` if it is not there, under the lock. */
+  async publish(held: HeldLock): Promise<Manifest> {
+    const tail = await this.#newestTail();
+    const copied = await newestFromCopy(this.#paths);
+    if (tail !== null && copied?.revision === tail.version) return copied;
+    const republish: Update<null> = {
+      operation: `publish@${tail?.version ?? 0}`,
+      prepare: noFacts,
+      change: (current) => ({ manifest: current, result: null }),
+      publish: true,
+    };
+    return (await this.update(republish, held)).manifest;
+  }
+}
