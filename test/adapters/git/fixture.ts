@@ -5,14 +5,10 @@ import { lstat, readdir, readFile, readlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { onTestFinished } from "vitest";
-import {
-  advanceBranch,
-  buildCommit,
-  layWorktree,
-  openRepository,
-  type Repository,
-  type Worktree,
-} from "../../../src/adapters/git/index.js";
+import { advanceBranch, buildCommit } from "../../../src/adapters/git/commit.js";
+import type { Repository, Worktree } from "../../../src/adapters/git/places.js";
+import { openRepository } from "../../../src/adapters/git/repository.js";
+import { layWorktree } from "../../../src/adapters/git/worktree.js";
 
 export const MIGRATION = "mig_20260101_120000_demo-abc123";
 export const TIME = new Date("2026-01-02T03:04:05Z");
