@@ -17,6 +17,7 @@ export interface PipeEnds {
 const PIPES_AT_ONCE = 8;
 
 const ready: PipeEnds[] = [];
+let making: Promise<void> | undefined;
 
 /**
  * Makes a pipe for a command's output. Node's own stdio pipes are sockets: a script that writes to `/dev/stderr` fails on them, and
@@ -25,17 +26,23 @@ const ready: PipeEnds[] = [];
  * @throws TowpathError `StorageFailed` when no pipe can be made in the temporary directory.
  */
 export async function openPipe(): Promise<PipeEnds> {
-  if (ready.length === 0) ready.push(...(await makePipes()));
-  return ready.pop() ?? openPipe();
+  for (;;) {
+    const pipe = ready.pop();
+    if (pipe !== undefined) return pipe;
+    making ??= makePipes().finally(() => {
+      making = undefined;
+    });
+    await making;
+  }
 }
 
-async function makePipes(): Promise<PipeEnds[]> {
+async function makePipes(): Promise<void> {
   try {
     const directory = await mkdtemp(path.join(os.tmpdir(), "towpath-pipes-"));
     try {
       const names = Array.from({ length: PIPES_AT_ONCE }, (_, index) => path.join(directory, String(index)));
       await promisify(execFile)("mkfifo", ["-m", "600", ...names]);
-      return names.map(openEnds);
+      for (const name of names) ready.push(openEnds(name));
     } finally {
       await rm(directory, { recursive: true });
     }

@@ -43,24 +43,25 @@ export async function spawnCommand(request: SpawnRequest): Promise<Spawned> {
 }
 
 function programOf({ command, env }: SpawnRequest): readonly [string, ...string[]] {
-  if ("argv" in command) {
-    const [file, ...args] = command.argv;
-    return [file, ...args];
-  }
-  const bash = findBash(env["PATH"] ?? "");
-  return bash === null
-    ? ["sh", "-e", "-c", command.script]
-    : [bash, "-e", "-o", "pipefail", "-c", command.script];
+  if ("script" in command) return shellCommand(command.script, env["PATH"] ?? "");
+  const [file, ...args] = command.argv;
+  return [file, ...args];
 }
 
-/** The command's own PATH decides, as for every other program; then where bash usually is. */
-function findBash(searchPath: string): string | null {
-  const directories = [
-    ...searchPath.split(path.delimiter).filter((entry) => path.isAbsolute(entry)),
-    "/bin",
-    "/usr/bin",
-  ];
-  return directories.map((directory) => path.join(directory, "bash")).find(isExecutable) ?? null;
+const USUAL_DIRECTORIES = ["/bin", "/usr/bin"];
+
+/**
+ * The shell for a script: bash as the command's own PATH has it, or from where it usually is, ending at the first failure; `sh -e`
+ * where there is none.
+ */
+export function shellCommand(
+  script: string,
+  searchPath: string,
+  usual: readonly string[] = USUAL_DIRECTORIES,
+): readonly [string, ...string[]] {
+  const own = searchPath.split(path.delimiter).filter((entry) => path.isAbsolute(entry));
+  const bash = [...own, ...usual].map((directory) => path.join(directory, "bash")).find(isExecutable);
+  return bash === undefined ? ["sh", "-e", "-c", script] : [bash, "-e", "-o", "pipefail", "-c", script];
 }
 
 function isExecutable(file: string): boolean {

@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { compareReports, judgeNoNewFailures } from "../../../src/model/reports/compare.js";
 import {
@@ -37,6 +37,8 @@ function judge(baseline: string, now: string, allowed: string[] = []) {
   const comparison = compareReports(reportOf(baseline), reportOf(now), { identity: "name", allowed });
   return { comparison, verdict: judgeNoNewFailures(comparison) };
 }
+
+const foldedStatus = (text: string) => foldTests(reportOf(text), "name").get("a")?.status;
 
 describe("the comparison of reports", () => {
   it("is clean when nothing changed", () => {
@@ -113,8 +115,7 @@ describe("the comparison of reports", () => {
   });
 
   it("folds cases of one identity: failed before passed before skipped", () => {
-    const status = (text: string) => foldTests(reportOf(text), "name").get("a")?.status;
-    expect([status("a:s a:p"), status("a:p a:f a:p"), status("a:s a:s")]).toEqual([
+    expect([foldedStatus("a:s a:p"), foldedStatus("a:p a:f a:p"), foldedStatus("a:s a:s")]).toEqual([
       "passed",
       "failed",
       "skipped",
