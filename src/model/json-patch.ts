@@ -25,21 +25,34 @@ function diffObjects(
   after: Record<string, unknown>,
   path: string,
 ): PatchOperation[] {
-  const operations: PatchOperation[] = [];
-  for (const key of Object.keys(before)) {
-    if (before[key] !== undefined && (!Object.hasOwn(after, key) || after[key] === undefined)) {
-      operations.push({ op: "remove", path: below(path, key) });
-    }
-  }
+  const changes: PatchOperation[] = [];
+  let kept = 0;
   for (const key of Object.keys(after)) {
     const value = after[key];
-    const had = Object.hasOwn(before, key) && before[key] !== undefined;
-    if (value === undefined || (had && before[key] === value)) continue;
-    const place = below(path, key);
-    if (had) operations.push(...diff(before[key], value, place));
-    else operations.push(added(place, value));
+    if (value === undefined) continue;
+    // The quick way for the thousands that did not change; no JSON value equals an inherited one.
+    if (before[key] === value) {
+      kept += 1;
+    } else if (Object.hasOwn(before, key) && before[key] !== undefined) {
+      kept += 1;
+      changes.push(...diff(before[key], value, below(path, key)));
+    } else {
+      changes.push(added(below(path, key), value));
+    }
   }
-  return operations;
+  const keys = Object.keys(before);
+  return kept === keys.length ? changes : [...removals(keys, before, after, path), ...changes];
+}
+
+function removals(
+  keys: readonly string[],
+  before: Record<string, unknown>,
+  after: Record<string, unknown>,
+  path: string,
+): PatchOperation[] {
+  return keys
+    .filter((key) => before[key] !== undefined && (!Object.hasOwn(after, key) || after[key] === undefined))
+    .map((key) => ({ op: "remove", path: below(path, key) }));
 }
 
 function diffLists(before: readonly unknown[], after: readonly unknown[], path: string): PatchOperation[] {
@@ -172,9 +185,13 @@ function misfit(operation: PatchOperation): never {
   );
 }
 
+/** Freezing an object of this many keys costs more than all the rest of a change; its values are frozen none the less. */
+const FREEZE_UP_TO = 1000;
+
 /** Makes a plain JSON value read-only, so that a later change in place cannot pass a comparison unseen. */
 export function deepFreeze<T>(value: T): T {
   if (typeof value !== "object" || value === null || Object.isFrozen(value)) return value;
-  for (const child of Object.values(value)) deepFreeze<unknown>(child);
-  return Object.freeze(value);
+  const children: readonly unknown[] = Object.values(value);
+  for (const child of children) deepFreeze(child);
+  return children.length > FREEZE_UP_TO ? value : Object.freeze(value);
 }

@@ -127,30 +127,40 @@ function checkedSteps(
   steps: unknown,
   problems: string[],
 ): Record<string, StepRecord> | undefined {
-  if (steps === undefined || steps === before) return before === steps ? before : undefined;
+  if (steps === undefined || steps === before) return steps === before ? before : undefined;
   if (!isObject(steps)) {
     problems.push("steps: must be an object");
     return undefined;
   }
-  const checked: Record<string, StepRecord> = {};
-  for (const id of Object.keys(steps)) {
-    const known = before?.[id];
-    if (known !== undefined && known === steps[id]) checked[id] = known;
-    else checkStep(id, steps[id], checked, problems);
-  }
-  return checked;
+  // Ten thousand records are not copied for one that changed: they are taken as they stand where they are complete,
+  // and only those that lack a key with a default (of an older version of this format) are replaced.
+  const completed: Record<string, StepRecord> = {};
+  const isGood = (record: unknown, id: string): record is StepRecord =>
+    (record !== undefined && before?.[id] === record) || checkStep(id, record, completed, problems);
+  if (!everyValue(steps, isGood)) return undefined;
+  return Object.keys(completed).length === 0 ? steps : { ...steps, ...completed };
 }
 
 function checkStep(
   id: string,
   record: unknown,
-  checked: Record<string, StepRecord>,
+  completed: Record<string, StepRecord>,
   problems: string[],
-): void {
+): boolean {
   const result = StepRecord.safeParse(record);
   if (!isStepId(id)) problems.push(`steps: '${id}' is no step id`);
-  else if (result.success) checked[id] = result.data;
-  else problems.push(...result.error.issues.map((issue) => `steps.${id}.${describe(issue)}`));
+  if (!result.success) problems.push(...result.error.issues.map((issue) => `steps.${id}.${describe(issue)}`));
+  else if (diff(record, result.data).length > 0) completed[id] = result.data;
+  return result.success && isStepId(id);
+}
+
+function everyValue<T>(
+  record: Record<string, unknown>,
+  test: (value: unknown, key: string) => value is T,
+): record is Record<string, T> {
+  let all = true;
+  for (const key of Object.keys(record)) all = test(record[key], key) && all;
+  return all;
 }
 
 function describe(issue: z.core.$ZodIssue): string {

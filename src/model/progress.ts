@@ -4,7 +4,7 @@ import { MigrationStatus, type Manifest } from "./manifest.js";
 import { PHASES, type Phase } from "./phases.js";
 import type { Plan } from "./plan.js";
 import type { Seam } from "./seams.js";
-import { countSteps, isStepDone, recordedSteps } from "./steps.js";
+import { isStepDone, recordedSteps } from "./steps.js";
 import { statusFromPhases, statusOf } from "./transitions.js";
 
 /** What progress is told from besides the manifest; null where there is no readable file. */
@@ -128,14 +128,22 @@ function seamCounts(seams: readonly Seam[]): Progress["seams"] {
  * by its done steps. 100 means that every phase is completed, nothing less.
  */
 export function progressPercent(manifest: Manifest): number {
-  const steps = recordedSteps(manifest) ?? [];
   const quarters = PHASES.map((phase) => {
     const status = statusOf(manifest, phase);
     if (status === "completed") return 1;
-    if (status === "pending" || status === "missing") return 0;
-    const { completed, total } = countSteps(steps, phase);
-    return total === 0 ? 0 : completed / total;
+    return status === "pending" || status === "missing" ? 0 : doneShare(manifest, phase);
   });
   const percent = Math.floor((quarters.reduce((sum, quarter) => sum + quarter, 0) / PHASES.length) * 100);
   return PHASES.every((phase) => statusOf(manifest, phase) === "completed") ? 100 : Math.min(percent, 99);
+}
+
+function doneShare(manifest: Manifest, phase: Phase): number {
+  let total = 0;
+  let done = 0;
+  for (const record of Object.values(manifest.steps ?? {})) {
+    if (record.phase !== phase) continue;
+    total += 1;
+    if (isStepDone(record)) done += 1;
+  }
+  return total === 0 ? 0 : done / total;
 }

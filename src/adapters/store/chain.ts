@@ -23,6 +23,7 @@ import {
   sameIdentity,
   sha256,
   syncDirectory,
+  type TemporaryFile,
   writeTemporary,
 } from "./files.js";
 
@@ -131,12 +132,17 @@ function tailBehind(before: Tail | null, stored: readonly StoredEntry[]): Tail {
     operations,
     published,
     identity: last.identity,
-    weight: stored.reduce(weigh, before?.weight ?? { snapshot: 0, patches: 0 }),
+    weight: stored.reduce(
+      (weight, { entry, size }) => weightWith(weight, "snapshot" in entry, size),
+      before?.weight ?? NO_WEIGHT,
+    ),
   };
 }
 
-function weigh(weight: Tail["weight"], { entry, size }: Pick<StoredEntry, "entry" | "size">): Tail["weight"] {
-  return "snapshot" in entry ? { snapshot: size, patches: 0 } : { ...weight, patches: weight.patches + size };
+const NO_WEIGHT: Tail["weight"] = { snapshot: 0, patches: 0 };
+
+function weightWith(weight: Tail["weight"], isSnapshot: boolean, size: number): Tail["weight"] {
+  return isSnapshot ? { snapshot: size, patches: 0 } : { ...weight, patches: weight.patches + size };
 }
 
 export interface NewVersion {
@@ -145,54 +151,61 @@ export interface NewVersion {
   readonly at: string;
   /** The manifest of this version: its revision is the version. */
   readonly manifest: Manifest;
-  /** The text that will be published for this version, if it will, or its digest. */
-  readonly published: { readonly text: string } | { readonly digest: string } | null;
+  /** sha256 of the `manifest.json` that is published for this version, if one is. */
+  readonly published: string | null;
+}
+
+/** A version that is durable under a temporary name and becomes the next one by {@link commit}. */
+export interface StagedVersion {
+  readonly temporary: TemporaryFile;
+  readonly next: Tail;
 }
 
 /**
- * Appends a version behind `tail`, or the first where there is none: durable when this returns.
+ * Writes the version behind `tail`, or the first where there is none, under a temporary name.
+ * @throws TowpathError `StorageFailed`
+ */
+export async function stage(state: string, tail: Tail | null, version: NewVersion): Promise<StagedVersion> {
+  const body = entryBody(tail?.manifest ?? null, version.manifest, tail?.weight ?? NO_WEIGHT);
+  const head = {
+    version: version.manifest.revision,
+    previous: tail?.digest ?? null,
+    operation: version.operation,
+    result: version.result,
+    at: version.at,
+    ...(version.published === null ? {} : { published_sha256: version.published }),
+  };
+  const text = `${JSON.stringify({ ...head, ...body })}\n`;
+  const temporary = await writeTemporary(state, text, join(state, entryFileName(head.version)));
+  const next = {
+    version: head.version,
+    digest: sha256(text),
+    manifest: version.manifest,
+    operations: tail?.operations ?? new Map<string, Json>(),
+    published: tail?.published ?? new Set<string>(),
+    identity: temporary.identity,
+    weight: weightWith(tail?.weight ?? NO_WEIGHT, "snapshot" in body, Buffer.byteLength(text)),
+  };
+  return { temporary, next };
+}
+
+/**
+ * Makes a staged version the newest: durable when this returns.
  * @returns null when another process appended first
  * @throws TowpathError `StorageFailed`; whether the version is there is then known by its operation only
  */
-export async function append(state: string, tail: Tail | null, next: NewVersion): Promise<Tail | null> {
-  const body = entryBody(tail?.manifest ?? null, next.manifest, tail?.weight ?? { snapshot: 0, patches: 0 });
-  const digest = publishedDigest(next.published);
-  const head = {
-    version: next.manifest.revision,
-    previous: tail?.digest ?? null,
-    operation: next.operation,
-    result: next.result,
-    at: next.at,
-    ...(digest === null ? {} : { published_sha256: digest }),
-  };
-  const text = `${JSON.stringify({ ...head, ...body })}\n`;
-  const path = join(state, entryFileName(head.version));
-  const temporary = await writeTemporary(state, text, path);
-  const outcome = await linkNew(temporary.path, path);
+export async function commit(
+  state: string,
+  staged: StagedVersion,
+  version: NewVersion,
+): Promise<Tail | null> {
+  const { temporary, next } = staged;
+  const outcome = await linkNew(temporary.path, join(state, entryFileName(next.version)));
   if (outcome === "linked") await syncDirectory(state);
   await removeFile(temporary.path);
   if (outcome !== "linked") return null;
   // A copy, so that a caller who goes on with its answer does not change the stored one.
-  const answer = structuredClone(next.result);
-  const operations = (tail?.operations ?? new Map<string, Json>()).set(next.operation, answer);
-  const published = tail?.published ?? new Set<string>();
-  if (digest !== null) published.add(digest);
-  const size = Buffer.byteLength(text);
-  return {
-    version: head.version,
-    digest: sha256(text),
-    manifest: next.manifest,
-    operations,
-    published,
-    identity: temporary.identity,
-    weight:
-      "snapshot" in body
-        ? { snapshot: size, patches: 0 }
-        : { snapshot: tail?.weight.snapshot ?? 0, patches: (tail?.weight.patches ?? 0) + size },
-  };
-}
-
-function publishedDigest(published: NewVersion["published"]): string | null {
-  if (published === null) return null;
-  return "digest" in published ? published.digest : sha256(published.text);
+  next.operations.set(version.operation, structuredClone(version.result));
+  if (version.published !== null) next.published.add(version.published);
+  return next;
 }

@@ -3,19 +3,20 @@ import { join } from "node:path";
 import { TowpathError } from "../../model/errors.js";
 import { nextManifest, publishedText } from "../../model/manifest-chain.js";
 import type { Manifest } from "../../model/manifest.js";
-import { append, loadTail } from "./chain.js";
+import { commit, loadTail, stage } from "./chain.js";
 import { ensurePrivateDirectory, PRIVATE_DIRECTORY } from "./data-directory.js";
 import {
   hasCode,
   isAbandoned,
   kindAt,
   namesIn,
+  sha256,
   storageFailed,
   syncDirectory,
   temporaryName,
 } from "./files.js";
 import { migrationPaths, migrationsDirectory, pathsBelow } from "./paths.js";
-import { publishText } from "./published-copy.js";
+import { publishCopy, stageCopy } from "./published-copy.js";
 
 export interface Created {
   readonly manifest: Manifest;
@@ -65,14 +66,9 @@ async function build(draft: string, manifest: Manifest, operation: string, now: 
   await makeDirectories([draft, ...folders]);
   const first = nextManifest(null, { ...manifest, revision: 0 }, now.toISOString());
   const text = publishedText(first);
-  await append(paths.state, null, {
-    operation,
-    result: null,
-    at: first.updated_at,
-    manifest: first,
-    published: { text },
-  });
-  await publishText(paths, text);
+  const version = { operation, result: null, at: first.updated_at, manifest: first, published: sha256(text) };
+  await commit(paths.state, await stage(paths.state, null, version), version);
+  await publishCopy(paths, await stageCopy(paths, text));
   return first;
 }
 

@@ -4,12 +4,12 @@ import { nextManifest, publishedText } from "../../model/manifest-chain.js";
 import type { Manifest } from "../../model/manifest.js";
 import { currentPhase } from "../../model/progress.js";
 import { addProgress } from "./artefacts.js";
-import { append, catchUp, loadTail, type Tail } from "./chain.js";
-import { type FileIdentity, sha256 } from "./files.js";
+import { catchUp, commit, loadTail, stage, type StagedVersion, type Tail } from "./chain.js";
+import { type FileIdentity, removeFile, sha256, type TemporaryFile } from "./files.js";
 import { assertMigrationDirectory, type HeldLock } from "./lock.js";
 import { newestFromCopy, readUnchained } from "./manifest-file.js";
 import type { MigrationPaths } from "./paths.js";
-import { inspectPublished, keepAside, publishText, takeIn } from "./published-copy.js";
+import { inspectPublished, keepAside, publishCopy, stageCopy, takeIn } from "./published-copy.js";
 
 /** The operation under which a predecessor's manifest becomes version 1. */
 export const ADOPT_OPERATION = "adopt";
@@ -101,17 +101,35 @@ export class ManifestLog {
     const { manifest, result } = update.change(before, facts);
     const next = nextManifest(tail.manifest, manifest, this.#now().toISOString());
     const text = update.publish || this.#isPublicationDue(tail) ? publishedText(next) : null;
-    const appended = await append(this.#paths.state, tail, {
-      operation: update.operation,
-      result,
-      at: next.updated_at,
-      manifest: next,
-      published: text === null ? null : { text },
-    });
-    if (appended === null) return null;
-    this.#tail = appended;
-    if (text !== null) await this.#publish(text);
-    return { result, manifest: next, replayed: false };
+    const written = await this.#write(tail, next, text, { operation: update.operation, result });
+    return written ? { result, manifest: next, replayed: false } : null;
+  }
+
+  /** @returns false when another process was first; nothing is left behind then */
+  async #write(
+    tail: Tail | null,
+    manifest: Manifest,
+    text: string | null,
+    done: { readonly operation: string; readonly result: Json },
+  ): Promise<boolean> {
+    const { state } = this.#paths;
+    const published = text === null ? null : sha256(text);
+    const version = { ...done, at: manifest.updated_at, manifest, published };
+    // Both are made durable at once: the file system then commits them together.
+    const [entry, copy] = await both(
+      stage(state, tail, version),
+      text === null ? Promise.resolve(null) : stageCopy(this.#paths, text),
+    );
+    let newest: Tail | null = null;
+    try {
+      newest = await commit(state, entry, version);
+    } finally {
+      if (newest === null && copy !== null) await removeFile(copy.path);
+    }
+    if (newest === null) return false;
+    this.#tail = newest;
+    if (copy !== null) await this.#published(copy);
+    return true;
   }
 
   /** The process that did the operation may have died before it published: that is caught up on, edits untouched. */
@@ -121,7 +139,7 @@ export class ManifestLog {
       const text = publishedText(tail.manifest);
       const digest = sha256(text);
       const stale = copy.kind === "absent" || copy.digest !== digest;
-      if (stale && tail.published.has(digest)) await this.#publish(text);
+      if (stale && tail.published.has(digest)) await this.#published(await stageCopy(this.#paths, text));
     }
     return { result: structuredClone(result), manifest: tail.manifest, replayed: true };
   }
@@ -140,13 +158,9 @@ export class ManifestLog {
   async #adopt(): Promise<Tail | null> {
     const { manifest, digest } = await readUnchained(this.#paths);
     const at = this.#now().toISOString();
-    return append(this.#paths.state, null, {
-      operation: ADOPT_OPERATION,
-      result: null,
-      at,
-      manifest: nextManifest(null, manifest, at),
-      published: { digest },
-    });
+    const first = nextManifest(null, manifest, at);
+    const version = { operation: ADOPT_OPERATION, result: null, at, manifest: first, published: digest };
+    return commit(this.#paths.state, await stage(this.#paths.state, null, version), version);
   }
 
   async #withEdits(tail: Tail, held: HeldLock): Promise<Manifest> {
@@ -176,8 +190,8 @@ export class ManifestLog {
     return performance.now() - this.#publishedAt >= PUBLISH_EVERY_MS;
   }
 
-  async #publish(text: string): Promise<void> {
-    this.#copy = await publishText(this.#paths, text);
+  async #published(staged: TemporaryFile): Promise<void> {
+    this.#copy = await publishCopy(this.#paths, staged);
     this.#publishedAt = performance.now();
   }
 
@@ -193,5 +207,20 @@ export class ManifestLog {
       publish: true,
     };
     return (await this.update(republish, held)).manifest;
+  }
+}
+
+/** Waits for two staged files; when one fails, the other is removed. */
+async function both(
+  entry: Promise<StagedVersion>,
+  copy: Promise<TemporaryFile | null>,
+): Promise<[StagedVersion, TemporaryFile | null]> {
+  try {
+    return await Promise.all([entry, copy]);
+  } catch (error) {
+    for (const end of await Promise.allSettled([entry.then(({ temporary }) => temporary), copy])) {
+      if (end.status === "fulfilled" && end.value !== null) await removeFile(end.value.path);
+    }
+    throw error;
   }
 }

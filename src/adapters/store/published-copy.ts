@@ -15,6 +15,7 @@ import {
   sha256,
   storageFailed,
   syncDirectory,
+  type TemporaryFile,
   writeTemporary,
 } from "./files.js";
 import type { MigrationPaths } from "./paths.js";
@@ -79,10 +80,14 @@ export async function keepAside(paths: MigrationPaths, digest: string): Promise<
   return name;
 }
 
-/** Replaces `manifest.json`. The answer recognises the file later. */
-export async function publishText(paths: MigrationPaths, text: string): Promise<FileIdentity> {
-  const temporary = await writeTemporary(paths.state, text, paths.manifest);
-  await renameInto(temporary.path, paths.manifest);
+/** Writes the next `manifest.json` under a temporary name. */
+export async function stageCopy(paths: MigrationPaths, text: string): Promise<TemporaryFile> {
+  return writeTemporary(paths.state, text, paths.manifest);
+}
+
+/** Puts a staged copy in the place of `manifest.json`. The answer recognises the file later. */
+export async function publishCopy(paths: MigrationPaths, staged: TemporaryFile): Promise<FileIdentity> {
+  await renameInto(staged.path, paths.manifest);
   await syncDirectory(paths.directory);
-  return temporary.identity;
+  return staged.identity;
 }
