@@ -257,7 +257,7 @@ describe("limits", () => {
     const begin = begins();
     const result = await run("echo begun; sleep 60", { timeoutMs: 200 });
     expect(result).toMatchObject({ end: "timeout", exitCode: null, signal: "SIGTERM", head: "begun\n" });
-    expect(begins() - begin).toBeLessThan(2000);
+    expect(begins() - begin).toBeLessThan(10_000);
   });
 
   it("ends a command that is silent too long, but not one that keeps writing", async () => {
@@ -331,12 +331,18 @@ function alive(pids: number[]): number[] {
 
 describe("the family of a command", () => {
   it.each([
-    ["it hangs", "sleep 60", "idle-timeout"],
-    ["it hangs and ignores SIGTERM", "trap '' TERM; while true; do sleep 1; done", "idle-timeout"],
+    ["it is cancelled", "sleep 60", "cancelled"],
+    ["it is cancelled and ignores SIGTERM", "trap '' TERM; while true; do sleep 1; done", "cancelled"],
     ["it exits", "exit 0", "exited"],
     ["it is killed", "kill -9 $$", "exited"],
   ])("is ended with it when %s", async (_, then, end) => {
-    const result = await run(FAMILY + then, { idleTimeoutMs: 1500 });
+    const controller = new AbortController();
+    const result = await run(FAMILY + then, {
+      signal: controller.signal,
+      onOutput: () => {
+        if (end === "cancelled") controller.abort();
+      },
+    });
     expect(result).toMatchObject({ end, survivors: [] });
     expect(result.head).toContain("family");
     expect(await familyPids()).toHaveLength(8);
@@ -347,17 +353,17 @@ describe("the family of a command", () => {
     const begin = begins();
     const result = await run("sleep 60 & setsid sleep 60 & echo done");
     expect(result).toMatchObject({ end: "exited", exitCode: 0, head: "done\n" });
-    expect(begins() - begin).toBeLessThan(2000);
+    expect(begins() - begin).toBeLessThan(10_000);
   });
 
   it("does not hold the answer up even by a process that cannot be found", async () => {
     const begin = begins();
-    const result = await run("(setsid env -i sleep 2 &) ; sleep 0.1; echo done");
+    const result = await run("(setsid env -i sleep 15 &) ; sleep 0.1; echo done");
     expect(result).toMatchObject({ end: "exited", exitCode: 0 });
     expect(result.head).toMatch(
       /^done\ntowpath: a process that left the command still holds its output open/,
     );
-    expect(begins() - begin).toBeLessThan(2000);
+    expect(begins() - begin).toBeLessThan(10_000);
   });
 
   it("is spared when it belongs to somebody else", async () => {
