@@ -42,7 +42,6 @@ export const AttemptFailure = z.looseObject({
     "verify",
     "scope",
     "report",
-    "git-configuration",
     "worker-lost",
     "conflict",
   ]),
@@ -79,11 +78,12 @@ export const StepRecord = z.looseObject({
 });
 export type StepRecord = z.infer<typeof StepRecord>;
 
-/** The one attempt that may write now. A worker whose token is no longer here has been superseded. */
-export const Lease = z.looseObject({
+/** The one execution of the one attempt that may write now. A worker that holds an older one has been superseded. */
+export const Lease = z.object({
   step: z.string(),
   attempt: z.int().positive(),
-  token: z.string(),
+  /** Temporal's count of the activity's executions: raised when a worker died or stopped answering. */
+  execution: z.int().positive(),
 });
 export type Lease = z.infer<typeof Lease>;
 
@@ -130,6 +130,8 @@ export const GateRecord = z.looseObject({
   refusals: z.array(z.string()),
   /** What was looked at and held: for the verification report. */
   evidence: z.array(z.string()).default([]),
+  /** How often this gate has been checked. */
+  check: z.int().nonnegative().default(0),
 });
 export type GateRecord = z.infer<typeof GateRecord>;
 
@@ -161,9 +163,17 @@ export const Manifest = z.looseObject({
   host_id: z.string().optional(),
   branch: z.string().optional(),
   base_commit: CommitId.optional(),
+  /** The commit that Towpath left the branch on. */
+  head: CommitId.optional(),
   /** Absolute path of the migration's worktree; the project may be a folder of it. */
   worktree: z.string().optional(),
   project_prefix: z.string().optional(),
+  /** The worktree, as git knows it, in which `workspace.setup` has run. */
+  prepared: z.string().optional(),
+  /** Somebody consented to running the spec's commands on the host. */
+  allow_host: z.boolean().optional(),
+  /** Who the commits are by. */
+  author: z.object({ name: z.string(), email: z.string() }).optional(),
   /** sha256 of the stored spec's bytes. */
   spec_digest: z.string().optional(),
   /** Ids of the steps in the order in which they run. */

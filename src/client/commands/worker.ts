@@ -15,7 +15,7 @@ export const worker: CommandBody = async (_input, context) => {
     dataDir,
     hostId: await hostId(dataDir),
     buildId: buildId(),
-    parts: await installedParts(),
+    parts: installedParts(dataDir, context.env),
     env: context.env,
     stop: stopSignal(),
   });

@@ -1,0 +1,192 @@
+import { createHash } from "node:crypto";
+import { advanceBranch } from "../adapters/git/commit.js";
+import type { Worktree } from "../adapters/git/places.js";
+import { createCheckpointTag, deleteTag } from "../adapters/git/refs.js";
+import { undo } from "../adapters/git/undo.js";
+import { beginAttempt, completeStep, failAttempt, passOverStep } from "../model/attempts.js";
+import { TowpathError } from "../model/errors.js";
+import { checkpointTag } from "../model/ids.js";
+import type { AttemptFailure, Lease, Manifest, StepRecord } from "../model/manifest.js";
+import { conditionHolds } from "../model/spec/expressions.js";
+import { stepDefinition } from "../model/spec/definition.js";
+import { type ResolvedStep, resolveStep } from "../model/spec/resolve.js";
+import { countSteps, recordedSteps, stepRecord } from "../model/steps.js";
+import type { AttemptResult, AttemptStep, StepCounts } from "./contract.js";
+import { execution, heartbeating } from "./heartbeat.js";
+import { type Host, openSpecMigration, scopeOf, type SpecMigration } from "./host.js";
+import { carryOut, type StepWork } from "./step-work.js";
+import { cleanWorktree, headOf, openWorktree } from "./workspace.js";
+import { ensureSetup } from "./preparation.js";
+
+/**
+ * One attempt of one step: checkpoint → change → scope → verify → commit, or everything undone. It may be started any
+ * number of times: a completed step answers what it answered, an interrupted one is undone and run again, and an
+ * execution that was superseded while it slept can no longer write.
+ */
+export function attemptStep(host: Host, input: AttemptStep): Promise<AttemptResult> {
+  return heartbeating((signal) => attempt(host, input, signal));
+}
+
+interface Attempt {
+  readonly host: Host;
+  readonly migration: SpecMigration;
+  readonly step: ResolvedStep;
+  readonly lease: Lease;
+  readonly operation: string;
+  readonly worktree: Worktree;
+  readonly base: string;
+  readonly signal: AbortSignal;
+}
+
+async function attempt(host: Host, input: AttemptStep, signal: AbortSignal): Promise<AttemptResult> {
+  const migration = await openSpecMigration(host, input.migrationId);
+  const step = resolveStep(migration.spec, input.step);
+  const record = stepRecord(migration.manifest, input.step);
+  const worktree = await openWorktree(host, migration.manifest, signal);
+  if (record?.status === "completed" && record.attempts === input.attempt) {
+    return answerAgain(migration, worktree, record, signal);
+  }
+  if (!conditionHolds(step.condition ?? "true", scopeOf(migration, step.env))) {
+    return passOver(host, migration, input);
+  }
+  // What an interrupted attempt left is undone; what a person left is kept first.
+  if (record?.status !== "in_progress") {
+    await cleanWorktree(host, migration, worktree, `${input.operation}/${execution()}`, signal);
+  }
+  const lease = { step: step.id, attempt: input.attempt, execution: execution() };
+  const base = headOf(migration.manifest);
+  const { operation } = input;
+  const attempted = { host, migration, step, lease, operation, worktree, base, signal };
+  const begun = Date.now();
+  await begin(attempted);
+  await restore(attempted);
+  await ensureSetup(host, migration, worktree, signal);
+  const outcome = await carryOut(attempted);
+  const durationMs = Date.now() - begun;
+  return outcome.ok
+    ? succeed(attempted, outcome.work, durationMs)
+    : fail(attempted, outcome.failure, durationMs);
+}
+
+/** Tag, then record; a tag whose record could not be written is deleted again. */
+async function begin({
+  host,
+  migration,
+  step,
+  lease,
+  operation,
+  worktree,
+  base,
+  signal,
+}: Attempt): Promise<void> {
+  const tag = checkpointTag(migration.id, step.id);
+  const made = await createCheckpointTag({ repo: worktree, tag, commit: base, signal });
+  const definition = createHash("sha256").update(stepDefinition(migration.spec, step.id)).digest("hex");
+  const now = host.now();
+  try {
+    await host.store.updateManifest(migration.id, `${operation}/begin/${lease.execution}`, (manifest) => ({
+      manifest: beginAttempt(manifest, { ...lease, base, definition, now }),
+      result: null,
+    }));
+  } catch (error) {
+    if (made === "created") await deleteTag({ repo: worktree, tag, expected: base });
+    throw error;
+  }
+  await host.store.writeCheckpointFile(migration.id, {
+    step_id: step.id,
+    tag,
+    commit: base,
+    created_at: now.toISOString(),
+  });
+}
+
+async function restore({ migration, step, worktree, base }: Attempt): Promise<void> {
+  await undo({ worktree, commit: base, exclude: migration.exclude, cleanIgnored: step.cleanIgnored });
+}
+
+/** Once recorded the step is completed; moving the branch to its commit is done again by whoever finds it not moved. */
+async function succeed(attempted: Attempt, work: StepWork, durationMs: number): Promise<AttemptResult> {
+  const { host, migration, step, lease, operation, worktree, base } = attempted;
+  const now = host.now();
+  const { manifest } = await host.store.updateManifest(
+    migration.id,
+    `${operation}/complete/${lease.execution}`,
+    (current) => ({
+      manifest: completeStep(current, lease, {
+        ...(work.commit === null ? {} : { commit: work.commit }),
+        tree: work.tree,
+        durationMs,
+        ...(work.report === null ? {} : { report: work.report }),
+        ...(work.outputs === null ? {} : { outputs: work.outputs }),
+        now,
+      }),
+      result: null,
+    }),
+  );
+  await advanceBranch({ worktree, from: work.from, to: work.commit ?? base });
+  if (step.verify.length > 0) {
+    await undo({ worktree, commit: work.commit ?? base, exclude: migration.exclude });
+  }
+  return { ...countsOf(manifest), durationMs, ...outcomeOf(work.commit) };
+}
+
+async function fail(attempted: Attempt, failure: AttemptFailure, durationMs: number): Promise<AttemptResult> {
+  const { host, migration, lease, operation } = attempted;
+  await restore(attempted);
+  const { manifest } = await host.store.updateManifest(
+    migration.id,
+    `${operation}/fail/${lease.execution}`,
+    (current) => ({ manifest: failAttempt(current, lease, failure, durationMs), result: null }),
+  );
+  return { ...countsOf(manifest), durationMs, outcome: "failed", failure };
+}
+
+async function passOver(host: Host, migration: SpecMigration, input: AttemptStep): Promise<AttemptResult> {
+  const { manifest } = await host.store.updateManifest(
+    migration.id,
+    `${input.operation}/pass-over`,
+    (current) => ({
+      manifest: passOverStep(current, input.step, "its condition does not hold", host.now()),
+      result: null,
+    }),
+  );
+  return { ...countsOf(manifest), durationMs: 0, outcome: "not-needed" };
+}
+
+/** The answer of an execution that completed the step but did not live to tell. */
+async function answerAgain(
+  migration: SpecMigration,
+  worktree: Worktree,
+  record: StepRecord,
+  signal: AbortSignal,
+): Promise<AttemptResult> {
+  if (record.base === undefined) {
+    throw new TowpathError("StateCorrupt", `A completed step of ${migration.id} records no checkpoint`);
+  }
+  const to = record.commit ?? record.base;
+  await undo({ worktree, commit: to, exclude: migration.exclude, signal });
+  return {
+    ...countsOf(migration.manifest),
+    durationMs: record.duration_ms,
+    ...outcomeOf(record.commit ?? null),
+  };
+}
+
+function outcomeOf(
+  commit: string | null,
+): { outcome: "committed"; commit: string } | { outcome: "unchanged" } {
+  return commit === null ? { outcome: "unchanged" } : { outcome: "committed", commit };
+}
+
+/** How many of all steps are done. */
+export function countsOf(manifest: Manifest): StepCounts {
+  const steps = recordedSteps(manifest) ?? [];
+  let completed = 0;
+  let total = 0;
+  for (const phase of ["understand", "guardrail", "migrate", "verify"] as const) {
+    const counts = countSteps(steps, phase);
+    completed += counts.completed;
+    total += counts.total;
+  }
+  return { completed, total };
+}

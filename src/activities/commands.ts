@@ -1,0 +1,132 @@
+import { mkdir, rm } from "node:fs/promises";
+import { join, relative } from "node:path";
+import { type CommandResult, runCommand } from "../adapters/process/run-command.js";
+import { commandEnvironment } from "../model/environment.js";
+import { TowpathError } from "../model/errors.js";
+import { describeEnd } from "../model/feedback.js";
+import type { ExpressionScope } from "../model/spec/references.js";
+import { renderScript } from "../model/spec/shell.js";
+import { renderEnv } from "../model/spec/templates.js";
+import type { Host, SpecMigration } from "./host.js";
+
+/** Where the output of a group of commands goes: a step's attempt, the baseline, a gate. */
+export interface CommandPlace {
+  /** A step's id, `setup`, `baseline`, or `gate-<phase>`. */
+  readonly owner: string;
+  readonly attempt: number;
+}
+
+export interface ScriptRequest {
+  readonly place: CommandPlace;
+  /** Which command of the place it is: names the log. */
+  readonly what: string;
+  /** As the spec has it, with its `${{ }}`. */
+  readonly script: string;
+  readonly scope: ExpressionScope;
+  /** As the spec has it, with its `${{ }}`. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly cwd: string;
+  readonly stdin?: string;
+  readonly timeoutMs: number;
+  readonly idleTimeoutMs: number | null;
+}
+
+export interface ScriptResult extends CommandResult {
+  /** Path of the log below the migration's directory. */
+  readonly log: string;
+}
+
+/** Everything that a migration runs carries this mark, so that a successor can end what a dead worker left. */
+export function processMark(migrationId: string): string {
+  return `towpath-${migrationId}`;
+}
+
+/** The directory that commands of a place may write reports and outputs to: `$TOWPATH_OUT`. */
+export function outDirectory(migration: SpecMigration, place: CommandPlace): string {
+  return join(migration.paths.out, place.owner, `attempt-${place.attempt}`);
+}
+
+/** The file that a step writes its outputs to: `$TOWPATH_OUTPUT`. */
+export function outputFile(migration: SpecMigration, place: CommandPlace): string {
+  return join(outDirectory(migration, place), ".outputs");
+}
+
+/** Makes the place's directory anew: a report of an earlier run must not pass for this one's. */
+export async function clearOutDirectory(migration: SpecMigration, place: CommandPlace): Promise<void> {
+  const directory = outDirectory(migration, place);
+  await rm(directory, { recursive: true, force: true });
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+}
+
+/**
+ * Runs a script of the spec on the host, to its end and with everything that it starts.
+ * @throws TowpathError `ConsentRequired` where nobody agreed to running commands on the host,
+ * `SecretMissing` where the worker's environment lacks a secret that the spec names
+ */
+export async function runScript(
+  host: Host,
+  migration: SpecMigration,
+  request: ScriptRequest,
+  signal: AbortSignal,
+): Promise<ScriptResult> {
+  if (migration.manifest.allow_host !== true) {
+    throw new TowpathError(
+      "ConsentRequired",
+      "The spec runs commands on this host, and nobody has agreed to that: start the migration with --allow-host",
+    );
+  }
+  if (migration.secrets.problem !== null) {
+    throw new TowpathError(
+      "SecretMissing",
+      `Cannot run a command: ${migration.secrets.problem}. Set it, restart the worker ('towpath down', then 'towpath up'), and retry`,
+    );
+  }
+  const { place, what } = request;
+  const rendered = renderScript(request.script, request.scope);
+  const logPath = join(migration.paths.logs, place.owner, `attempt-${place.attempt}.${what}.log`);
+  const result = await runCommand({
+    command: { script: rendered.script },
+    cwd: request.cwd,
+    env: commandEnvironment({
+      base: host.environment,
+      specEnv: { ...renderEnv(request.env, request.scope), ...rendered.env },
+      secrets: migration.secrets.values,
+      towpath: towpathVariables(migration, place),
+    }),
+    ...(request.stdin === undefined ? {} : { stdin: request.stdin }),
+    timeoutMs: request.timeoutMs,
+    idleTimeoutMs: request.idleTimeoutMs ?? undefined,
+    logPath,
+    redactor: migration.redactor,
+    signal,
+    mark: processMark(migration.id),
+  });
+  return { ...result, log: relative(migration.paths.directory, logPath) };
+}
+
+function towpathVariables(migration: SpecMigration, place: CommandPlace): Record<string, string> {
+  return {
+    TOWPATH_MIGRATION_ID: migration.id,
+    TOWPATH_STEP: place.owner,
+    TOWPATH_ATTEMPT: String(place.attempt),
+    TOWPATH_DIR: migration.paths.directory,
+    TOWPATH_OUT: outDirectory(migration, place),
+    TOWPATH_OUTPUT: outputFile(migration, place),
+  };
+}
+
+/** What a command that failed came to, in one line: how it ended and the last line that it wrote. */
+export function failureLine(
+  command: string,
+  result: ScriptResult,
+  request: Pick<ScriptRequest, "timeoutMs">,
+): string {
+  const last = (result.tail || result.head).trimEnd().split("\n").at(-1)?.trim() ?? "";
+  const said = last === "" ? "" : `: ${last.slice(0, 300)}`;
+  return `${firstLine(command)} ${describeEnd(result, { timeoutMs: request.timeoutMs })}${said}`;
+}
+
+function firstLine(command: string): string {
+  const [first = "", ...rest] = command.trim().split("\n");
+  return `\`${first.slice(0, 120)}${rest.length > 0 || first.length > 120 ? " …" : ""}\``;
+}

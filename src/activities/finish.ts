@@ -1,0 +1,113 @@
+import { stat } from "node:fs/promises";
+import { deleteTag, keepUndoneHead, listTags } from "../adapters/git/refs.js";
+import { openRepository } from "../adapters/git/repository.js";
+import { findWorktree, removeWorktree } from "../adapters/git/worktree.js";
+import { settleLocks } from "../adapters/git/locks.js";
+import { undo } from "../adapters/git/undo.js";
+import type { Repository, Worktree } from "../adapters/git/places.js";
+import { killMarked } from "../adapters/process/run-command.js";
+import { migrationBranch, stepOfCheckpointTag } from "../model/ids.js";
+import type { Manifest } from "../model/manifest.js";
+import { renderVerificationReport } from "../model/verification-report.js";
+import { processMark } from "./commands.js";
+import type { FinishMigration, FinishResult } from "./contract.js";
+import { projectPlanFile } from "./decisions.js";
+import { heartbeating } from "./heartbeat.js";
+import { excludeOf, type Host, worktreePath } from "./host.js";
+import { commitEverything, headOf, undoneTag } from "./workspace.js";
+
+const REPORT_NAME = "verification-report.md";
+
+/**
+ * Ends a migration: processes, worktree and half-made tags go; branch, checkpoints, logs and evidence stay. Uncommitted
+ * work in the worktree is kept under a tag.
+ */
+export function finish(host: Host, input: FinishMigration): Promise<FinishResult> {
+  return heartbeating(async (signal) => {
+    await killMarked(processMark(input.migrationId));
+    const before = await host.store.readManifest(input.migrationId);
+    const left = await leaveRepository(host, before, signal);
+    const { manifest } = await host.store.updateManifest(input.migrationId, input.operation, (current) => ({
+      manifest: {
+        ...current,
+        status: input.status,
+        outcome: input.reason,
+        waiting_for: null,
+        lease: null,
+        ...(left.head === null ? {} : { head: left.head }),
+        ...(left.undone === null ? {} : { undone: [...(current.undone ?? []), left.undone] }),
+      },
+      result: null,
+    }));
+    if (manifest.mode === "spec") await projectPlanFile(host, manifest.id);
+    const report = input.status === "completed" ? await writeReport(host, manifest) : null;
+    await host.store.sweep(manifest.id);
+    await host.store.publish(manifest.id);
+    return { branch: migrationBranch(manifest.id), head: manifest.head ?? "", report };
+  });
+}
+
+async function writeReport(host: Host, manifest: Manifest): Promise<string> {
+  const features = (await host.store.readArtefact(manifest.id, "features")) ?? [];
+  const text = renderVerificationReport(manifest, manifest.head ?? "", features);
+  return await host.store.writeDocument(manifest.id, "docs", REPORT_NAME, text);
+}
+
+interface Left {
+  /** The head that the branch is left on; null where there is no worktree (any more). */
+  readonly head: string | null;
+  /** The tag that keeps uncommitted work; null where there was none. */
+  readonly undone: string | null;
+}
+
+const NOTHING_LEFT: Left = { head: null, undone: null };
+
+async function leaveRepository(host: Host, manifest: Manifest, signal: AbortSignal): Promise<Left> {
+  if (manifest.base_commit === undefined || !(await exists(manifest.source_info.path))) return NOTHING_LEFT;
+  const repo = await openRepository(manifest.source_info.path, signal);
+  const path = worktreePath(host.dataDir, manifest.id);
+  const worktree = await findWorktree(repo, path);
+  const left = worktree === null ? NOTHING_LEFT : await leaveWorktree(host, manifest, worktree, signal);
+  await removeWorktree({ repo, path });
+  await deleteUnrecordedCheckpoints(repo, manifest);
+  return left;
+}
+
+async function leaveWorktree(
+  host: Host,
+  manifest: Manifest,
+  worktree: Worktree,
+  signal: AbortSignal,
+): Promise<Left> {
+  await settleLocks(worktree, signal);
+  const exclude = await excludeOf(host, manifest);
+  if (Object.values(manifest.steps ?? {}).some(({ status }) => status === "in_progress")) {
+    await undo({ worktree, commit: headOf(manifest), exclude, signal });
+    return { head: headOf(manifest), undone: null };
+  }
+  const { head, everything } = await commitEverything({ manifest, exclude }, worktree, host.now(), signal);
+  if (everything === head) return { head, undone: null };
+  const undone = undoneTag(manifest);
+  await keepUndoneHead({ repo: worktree, tag: undone, commit: everything, signal });
+  return { head, undone };
+}
+
+/** A tag without a record is one whose maker died in between. */
+async function deleteUnrecordedCheckpoints(repo: Repository, manifest: Manifest): Promise<void> {
+  for (const { name, commit } of await listTags(repo, migrationBranch(manifest.id))) {
+    const isCheckpoint = stepOfCheckpointTag(name) !== null;
+    if (isCheckpoint && !manifest.checkpoints.includes(name)) {
+      await deleteTag({ repo, tag: name, expected: commit });
+    }
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await stat(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return false;
+    throw error;
+  }
+}

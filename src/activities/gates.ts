@@ -1,0 +1,135 @@
+import { treeOf } from "../adapters/git/repository.js";
+import { undo } from "../adapters/git/undo.js";
+import { succeeded } from "../model/command.js";
+import type { GateRecord } from "../model/manifest.js";
+import { compareReports, judgeNoNewFailures } from "../model/reports/compare.js";
+import { DEFAULT_TIMEOUT_MS, type ResolvedGate, resolvePhase } from "../model/spec/resolve.js";
+import { ratchetCount } from "../model/ratchet.js";
+import { recordedSteps } from "../model/steps.js";
+import { clearOutDirectory, failureLine } from "./commands.js";
+import type { GateResult, PhaseOperation } from "./contract.js";
+import { projectPlanFile } from "./decisions.js";
+import { characterise, verifyFeatures } from "./features.js";
+import { fileName, type Finding, type GateContext, runGateScript } from "./gate-context.js";
+import { heartbeating } from "./heartbeat.js";
+import { type Host, openSpecMigration } from "./host.js";
+import { loadBaseline, loadReport, type StoredReport } from "./reports.js";
+import { cleanWorktree, headOf, openWorktree } from "./workspace.js";
+
+const MAX_REFUSALS = 20;
+const MAX_REFUSAL_TEXT = 1_000;
+
+/**
+ * Checks a gate against the committed tree, by running what there is to run: claims in files count for nothing. What
+ * the commands change in the worktree is thrown away.
+ */
+export function checkGate(host: Host, input: PhaseOperation): Promise<GateResult> {
+  return heartbeating(async (signal) => {
+    const migration = await openSpecMigration(host, input.migrationId);
+    const { gate } = resolvePhase(migration.spec, input.phase);
+    const worktree = await openWorktree(host, migration.manifest, signal);
+    await cleanWorktree(host, migration, worktree, input.operation, signal);
+    const commit = headOf(migration.manifest);
+    const tree = await treeOf(worktree, commit, signal);
+    const check = (migration.manifest.gates?.[input.phase]?.check ?? 0) + 1;
+    const context = { host, migration, phase: input.phase, worktree, tree, check, signal };
+    await clearOutDirectory(migration, { owner: `gate-${input.phase}`, attempt: check });
+    const findings = await findAll(context, gate);
+    await undo({ worktree, commit, exclude: migration.exclude });
+    const record = await recordGate(context, input.operation, findings);
+    return { open: record.open, refusals: record.refusals, tree, approval: gate.approval };
+  });
+}
+
+async function findAll(context: GateContext, gate: ResolvedGate): Promise<Finding[]> {
+  const { host, migration, phase } = context;
+  const findings: Finding[] = [];
+  if (phase === "guardrail") findings.push(await characterise(context));
+  if (phase === "migrate") await projectPlanFile(host, migration.id);
+  findings.push({ refusals: await host.store.fileGateRefusals(migration.id, phase), evidence: [] });
+  const report = await newestReport(context);
+  if (phase === "verify") findings.push(await verifyFeatures(context, report));
+  if (gate.tests !== null) findings.push(await compareTests(context, gate.tests, report));
+  for (const ratchet of gate.ratchet) findings.push(await checkRatchet(context, ratchet));
+  for (const [index, script] of gate.run.entries()) findings.push(await checkRun(context, script, index + 1));
+  return findings;
+}
+
+async function recordGate(
+  { host, migration, phase, tree, check }: GateContext,
+  operation: string,
+  findings: readonly Finding[],
+): Promise<GateRecord> {
+  const refusals = findings.flatMap((finding) => finding.refusals);
+  const redact = (text: string): string => migration.redactor.text(text).slice(0, MAX_REFUSAL_TEXT);
+  const record: GateRecord = {
+    open: refusals.length === 0,
+    checked_at: host.now().toISOString(),
+    tree,
+    refusals: refusals.slice(0, MAX_REFUSALS).map(redact),
+    evidence: findings.flatMap((finding) => finding.evidence).map(redact),
+    check,
+  };
+  await host.store.updateManifest(migration.id, operation, (manifest) => ({
+    manifest: { ...manifest, gates: { ...manifest.gates, [phase]: record } },
+    result: null,
+  }));
+  return record;
+}
+
+/** The report of the phase's last step that made one; one about another tree proves nothing about this one. */
+async function newestReport({ host, migration, phase }: GateContext): Promise<StoredReport | null> {
+  const manifest = await host.store.readManifest(migration.id);
+  const step = (recordedSteps(manifest) ?? []).findLast(
+    ({ record }) => record.phase === phase && record.report !== undefined && record.skipped === undefined,
+  );
+  return step?.record.report === undefined ? null : await loadReport(host, migration.id, step.record.report);
+}
+
+async function compareTests(
+  { host, migration, phase, tree }: GateContext,
+  rule: NonNullable<ResolvedGate["tests"]>,
+  after: StoredReport | null,
+): Promise<Finding> {
+  const baseline = await loadBaseline(host, migration);
+  if (baseline === null) return { refusals: ["tests: there is no baseline to compare with"], evidence: [] };
+  if (after === null) {
+    return { refusals: [`tests: no step of '${phase}' has made a test report`], evidence: [] };
+  }
+  if (after.tree !== tree) {
+    return {
+      refusals: [
+        "tests: the newest report is about an earlier tree; run the step that makes it after all others",
+      ],
+      evidence: [],
+    };
+  }
+  const comparison = compareReports(baseline, after.report, { identity: rule.identity, allowed: rule.allow });
+  const verdict = judgeNoNewFailures(comparison);
+  return {
+    refusals: verdict.reasons.map((reason) => `tests: ${reason}`),
+    evidence: verdict.evidence.map((evidence) => `tests: ${evidence}`),
+  };
+}
+
+async function checkRatchet(
+  context: GateContext,
+  ratchet: ResolvedGate["ratchet"][number],
+): Promise<Finding> {
+  const result = await runGateScript(context, `ratchet-${fileName(ratchet.name)}`, ratchet.script);
+  const refuse = (why: string): Finding => ({ refusals: [`ratchet ${ratchet.name}: ${why}`], evidence: [] });
+  if (!succeeded(result))
+    return refuse(failureLine(ratchet.script, result, { timeoutMs: DEFAULT_TIMEOUT_MS }));
+  const count = ratchetCount(result.tail || result.head);
+  if (count === null) return refuse(`${ratchet.script.trim()} did not print a number (see ${result.log})`);
+  if (count > ratchet.max) return refuse(`${count} found, at most ${ratchet.max} allowed`);
+  return { refusals: [], evidence: [`ratchet ${ratchet.name}: ${count} (at most ${ratchet.max})`] };
+}
+
+async function checkRun(context: GateContext, script: string, n: number): Promise<Finding> {
+  const result = await runGateScript(context, `run-${n}`, script);
+  const line = failureLine(script, result, { timeoutMs: DEFAULT_TIMEOUT_MS });
+  return succeeded(result)
+    ? { refusals: [], evidence: [`run: ${script.trim()} passed`] }
+    : { refusals: [`run: ${line} (see ${result.log})`], evidence: [] };
+}

@@ -1,0 +1,29 @@
+import { CancelledFailure, Context } from "@temporalio/activity";
+
+const BEAT_MS = 1_000;
+
+/**
+ * Runs `work` while telling Temporal every second that this worker lives; that is also how a cancellation gets here.
+ * What is done so far is on disk, so heartbeats carry nothing.
+ * @throws CancelledFailure when the activity was cancelled, whatever `work` made of its signal
+ */
+export async function heartbeating<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const context = Context.current();
+  const beat = setInterval(() => context.heartbeat(), BEAT_MS);
+  context.heartbeat();
+  try {
+    const result = await work(context.cancellationSignal);
+    if (context.cancellationSignal.aborted) await context.cancelled;
+    return result;
+  } catch (error) {
+    if (context.cancellationSignal.aborted && !(error instanceof CancelledFailure)) await context.cancelled;
+    throw error;
+  } finally {
+    clearInterval(beat);
+  }
+}
+
+/** How often Temporal has started this activity: 1, and one more for each worker that was lost with it. */
+export function execution(): number {
+  return Context.current().info.attempt;
+}

@@ -1,0 +1,61 @@
+import { treeOf } from "../adapters/git/repository.js";
+import { resolveCommit, openRepository } from "../adapters/git/repository.js";
+import type { Approval, Manifest } from "../model/manifest.js";
+import { migrationBranch } from "../model/ids.js";
+import { nextPhase } from "../model/phases.js";
+import type { AdvanceResult, ApprovalResult, PhaseOperation, RecordApproval } from "./contract.js";
+import type { Host } from "./host.js";
+
+/** Records what a person said of a tree; one that the branch no longer has is not accepted. */
+export async function recordApproval(host: Host, input: RecordApproval): Promise<ApprovalResult> {
+  const before = await host.store.readManifest(input.migrationId);
+  const tree = await branchTree(before);
+  if (tree !== input.tree) return { accepted: false, approvedBy: approvers(before, input), tree };
+  const approval: Approval = {
+    phase: input.phase,
+    verdict: input.verdict,
+    by: input.by,
+    at: host.now().toISOString(),
+    comment: input.comment,
+    tree: input.tree,
+  };
+  const { manifest } = await host.store.updateManifest(input.migrationId, input.operation, (current) => ({
+    manifest: { ...current, approvals: [...(current.approvals ?? []), approval] },
+    result: null,
+  }));
+  return { accepted: true, approvedBy: approvers(manifest, input), tree };
+}
+
+/** Everybody who approved this tree in this phase, each once. */
+function approvers(manifest: Manifest, { phase, tree }: Pick<RecordApproval, "phase" | "tree">): string[] {
+  const given = (manifest.approvals ?? []).filter(
+    (approval) => approval.phase === phase && approval.tree === tree && approval.verdict === "approved",
+  );
+  return [...new Set(given.map(({ by }) => by))];
+}
+
+/**
+ * Leaves a phase, in one locked section with its file gate.
+ * @param input.tree the tree whose gate was open; null: none was looked at (hands-on)
+ * @throws TowpathError `PhaseGate` | `PhaseStatus`
+ */
+export async function advance(
+  host: Host,
+  input: PhaseOperation & { by: string; tree: string | null },
+): Promise<AdvanceResult> {
+  const before = await host.store.readManifest(input.migrationId);
+  if (input.tree !== null && (await branchTree(before)) !== input.tree) return { advanced: false };
+  await host.store.advancePhase(input.migrationId, input.phase, input.operation, host.now());
+  await host.store.appendProgress(input.migrationId, {
+    time: host.now().toISOString(),
+    agent: input.by,
+    phase: input.phase,
+    summary: `Phase '${input.phase}' completed`,
+  });
+  return { advanced: true, next: nextPhase(input.phase) };
+}
+
+async function branchTree(manifest: Manifest): Promise<string> {
+  const repo = await openRepository(manifest.source_info.path);
+  return treeOf(repo, await resolveCommit(repo, `refs/heads/${migrationBranch(manifest.id)}`));
+}

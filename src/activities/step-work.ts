@@ -1,0 +1,305 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { changes } from "../adapters/git/changes.js";
+import { type BuiltCommit, buildCommit } from "../adapters/git/commit.js";
+import {
+  type ConfigurationFingerprint,
+  configurationFingerprint,
+  requireSameConfiguration,
+} from "../adapters/git/fingerprint.js";
+import type { Worktree } from "../adapters/git/places.js";
+import { succeeded } from "../model/command.js";
+import { TowpathError } from "../model/errors.js";
+import { feedbackText } from "../model/feedback.js";
+import type { AttemptFailure, Lease } from "../model/manifest.js";
+import type { TestReport } from "../model/reports/report.js";
+import { scopeMessage, scopeViolations } from "../model/scope.js";
+import { parseOutputs } from "../model/spec/outputs.js";
+import type { ExpressionScope } from "../model/spec/references.js";
+import type { ResolvedStep } from "../model/spec/resolve.js";
+import { renderCommitMessage, renderText } from "../model/spec/templates.js";
+import {
+  clearOutDirectory,
+  type CommandPlace,
+  failureLine,
+  outputFile,
+  runScript,
+  type ScriptResult,
+} from "./commands.js";
+import { type Host, projectDirectory, scopeOf, type SpecMigration } from "./host.js";
+import { judgeStepReport, readStepReport, saveReport } from "./reports.js";
+import { surveyProject } from "./survey.js";
+
+const MAX_FAILURE_TEXT = 2_000;
+const MAX_NAMED_FILES = 20;
+
+export interface StepContext {
+  readonly host: Host;
+  readonly migration: SpecMigration;
+  readonly step: ResolvedStep;
+  readonly lease: Lease;
+  readonly worktree: Worktree;
+  readonly base: string;
+  readonly signal: AbortSignal;
+}
+
+/** What an attempt made, not yet part of the branch. */
+export interface StepWork {
+  /** null where nothing changed. */
+  readonly commit: string | null;
+  readonly tree: string;
+  /** Where the branch is while the commit is not yet on it. */
+  readonly from: string;
+  readonly report: string | null;
+  readonly outputs: Record<string, string> | null;
+}
+
+export type StepOutcome =
+  { readonly ok: true; readonly work: StepWork } | { readonly ok: false; readonly failure: AttemptFailure };
+
+/** A failed attempt, carried to the one place that answers it. */
+class AttemptFailed extends Error {
+  override readonly name = "AttemptFailed";
+  constructor(
+    readonly failure: AttemptFailure,
+    readonly feedback: string,
+  ) {
+    super(failure.message);
+  }
+}
+
+/**
+ * Does a step's work in the worktree, which is at the step's checkpoint: the command or agent, then the scope, the
+ * report, the commit (not yet on the branch) and the `verify` commands against exactly the tree that is committed.
+ */
+export async function carryOut(context: StepContext): Promise<StepOutcome> {
+  const { migration } = context;
+  try {
+    return { ok: true, work: await work(context) };
+  } catch (error) {
+    if (!(error instanceof AttemptFailed)) throw error;
+    await saveFeedback(context, error.feedback);
+    const message = migration.redactor.text(error.failure.message).slice(0, MAX_FAILURE_TEXT);
+    return { ok: false, failure: { ...error.failure, message } };
+  }
+}
+
+async function work(context: StepContext): Promise<StepWork> {
+  const { migration, step, worktree } = context;
+  const place = placeOf(context);
+  await clearOutDirectory(migration, place);
+  const before = await configurationFingerprint(worktree);
+  const report = await act(context, place, Date.now());
+  // Before git is used again: it would run what a step configured.
+  await expectSameConfiguration(context, before);
+  await expectScope(context);
+  const built = await build(context);
+  const outputs = await readOutputs(context, place);
+  for (const [index, command] of step.verify.entries()) {
+    await verify(context, place, command, index + 1);
+    await expectSameConfiguration(context, before);
+  }
+  const reportName =
+    report === null ? null : await saveReport(context.host, migration.id, step.id, built.tree, report);
+  return {
+    commit: built.changed ? built.commit : null,
+    tree: built.tree,
+    from: built.from,
+    report: reportName,
+    outputs,
+  };
+}
+
+function placeOf({ step, lease }: StepContext): CommandPlace {
+  return { owner: step.id, attempt: lease.attempt };
+}
+
+async function act(context: StepContext, place: CommandPlace, startedMs: number): Promise<TestReport | null> {
+  const { host, migration, step, worktree, signal } = context;
+  const { action } = step;
+  if (action.kind === "survey") {
+    await surveyProject(host, migration, worktree, action.ignore, signal);
+    return null;
+  }
+  const scope = await attemptScope(context);
+  const command = action.kind === "run" ? action.script : action.command;
+  const result = await runScript(
+    host,
+    migration,
+    {
+      ...limitsOf(context),
+      place,
+      what: action.kind,
+      script: command,
+      scope,
+      ...(action.kind === "agent" ? { stdin: renderText(action.prompt, scope) } : {}),
+    },
+    signal,
+  );
+  if (step.report === null) {
+    if (!succeeded(result)) throw commandFailed(context, "command", command, result);
+    return null;
+  }
+  return await readReportOf(context, place, command, result, startedMs);
+}
+
+/** A test command that exits with an error is a failed step, unless its report shows only failures of the baseline. */
+async function readReportOf(
+  context: StepContext,
+  place: CommandPlace,
+  command: string,
+  result: ScriptResult,
+  startedMs: number,
+): Promise<TestReport> {
+  const { migration, step } = context;
+  if (result.end !== "exited" || result.exitCode === null) {
+    throw commandFailed(context, "command", command, result);
+  }
+  let report: TestReport;
+  try {
+    report = await readStepReport(migration, place, step.report ?? "", startedMs);
+  } catch (error) {
+    if (!(error instanceof TowpathError) || error.type !== "ArtefactInvalid") throw error;
+    if (!succeeded(result)) throw commandFailed(context, "command", command, result);
+    throw new AttemptFailed({ kind: "report", message: error.message, log: result.log }, error.message);
+  }
+  if (succeeded(result)) return report;
+  const verdict = await judgeStepReport(context.host, migration, step.phase, report);
+  if (verdict === null) throw commandFailed(context, "command", command, result);
+  if (verdict.length > 0) {
+    const message = `${failureLine(command, result, step)}; ${verdict.join("; ")}`;
+    throw new AttemptFailed(
+      { kind: "report", message, log: result.log },
+      `${verdict.join("\n")}\n\n${feedbackText({ command, outcome: result })}`,
+    );
+  }
+  return report;
+}
+
+async function expectScope({ migration, step, worktree, base, signal }: StepContext): Promise<void> {
+  const { include, protect } = step.scope;
+  const changed = await changes({ worktree, base, exclude: migration.exclude, signal });
+  const violations = scopeViolations(changed, {
+    ...(include.length > 0 ? { include } : {}),
+    protect,
+    prefix: worktree.prefix,
+  });
+  if (violations.length === 0) return;
+  const message = scopeMessage(violations);
+  const files = violations.slice(0, MAX_NAMED_FILES).map(({ path }) => path);
+  throw new AttemptFailed(
+    { kind: "scope", message, files },
+    `Your changes were undone, because some of them are not allowed.\n${message}\n`,
+  );
+}
+
+async function build(context: StepContext): Promise<BuiltCommit> {
+  const { host, migration, step, worktree, base, signal } = context;
+  const { author } = migration.manifest;
+  try {
+    return await buildCommit({
+      worktree,
+      base,
+      exclude: migration.exclude,
+      stepId: step.id,
+      message: renderCommitMessage(step.commit, await attemptScope(context)),
+      ...(author === undefined ? {} : { author }),
+      time: host.now(),
+      signal,
+    });
+  } catch (error) {
+    if (!(error instanceof TowpathError) || error.type !== "NestedRepository") throw error;
+    throw new AttemptFailed({ kind: "scope", message: error.message }, error.message);
+  }
+}
+
+async function verify(context: StepContext, place: CommandPlace, script: string, n: number): Promise<void> {
+  const { host, migration, signal } = context;
+  const scope = await attemptScope(context);
+  const result = await runScript(
+    host,
+    migration,
+    { ...limitsOf(context), place, what: `verify-${n}`, script, scope },
+    signal,
+  );
+  if (!succeeded(result)) throw commandFailed(context, "verify", script, result);
+}
+
+function limitsOf({ step, worktree }: StepContext) {
+  return {
+    env: step.env,
+    cwd: join(projectDirectory(worktree), step.workingDirectory),
+    timeoutMs: step.timeoutMs,
+    idleTimeoutMs: step.idleTimeoutMs,
+  };
+}
+
+async function readOutputs(
+  context: StepContext,
+  place: CommandPlace,
+): Promise<Record<string, string> | null> {
+  const { migration, step } = context;
+  let text: string;
+  try {
+    text = await readFile(outputFile(migration, place), "utf8");
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) throw error;
+    if (step.outputs === null) return null;
+    text = "";
+  }
+  try {
+    return parseOutputs(migration.redactor.text(text), step.outputs);
+  } catch (error) {
+    if (!(error instanceof TowpathError) || error.type !== "CommandFailed") throw error;
+    throw new AttemptFailed({ kind: "command", message: error.message }, error.message);
+  }
+}
+
+async function expectSameConfiguration(
+  { worktree }: StepContext,
+  before: ConfigurationFingerprint,
+): Promise<void> {
+  requireSameConfiguration(before, await configurationFingerprint(worktree));
+}
+
+async function attemptScope(context: StepContext): Promise<ExpressionScope> {
+  const { migration, step, lease } = context;
+  const feedback = step.retry.feedback ? await lastFeedback(context) : "";
+  return { ...scopeOf(migration, step.env), attempt: { number: lease.attempt, feedback } };
+}
+
+function commandFailed(
+  { step }: StepContext,
+  kind: "command" | "verify",
+  command: string,
+  result: ScriptResult,
+): AttemptFailed {
+  const timedOut = result.end === "timeout" || result.end === "idle-timeout" ? result.end : kind;
+  return new AttemptFailed(
+    { kind: timedOut, message: failureLine(command, result, step), log: result.log },
+    feedbackText({
+      command,
+      outcome: result,
+      timeoutMs: step.timeoutMs,
+      idleTimeoutMs: step.idleTimeoutMs ?? undefined,
+    }),
+  );
+}
+
+function feedbackName(step: string, attempt: number): string {
+  return `${step}.${attempt}.txt`;
+}
+
+async function saveFeedback({ host, migration, step, lease }: StepContext, feedback: string): Promise<void> {
+  const name = feedbackName(step.id, lease.attempt);
+  await host.store.writeDocument(migration.id, "feedback", name, migration.redactor.text(feedback));
+}
+
+/** The feedback of the newest failed attempt before this one; "" for a first attempt. */
+async function lastFeedback({ host, migration, step, lease }: StepContext): Promise<string> {
+  for (let attempt = lease.attempt - 1; attempt > 0; attempt--) {
+    const text = await host.store.readDocument(migration.id, "feedback", feedbackName(step.id, attempt));
+    if (text !== null) return text;
+  }
+  return "";
+}

@@ -1,0 +1,119 @@
+import { buildCommit } from "../adapters/git/commit.js";
+import { headDrift, headState } from "../adapters/git/head.js";
+import { settleLocks } from "../adapters/git/locks.js";
+import type { Worktree } from "../adapters/git/places.js";
+import { keepUndoneHead } from "../adapters/git/refs.js";
+import { openRepository } from "../adapters/git/repository.js";
+import { undo } from "../adapters/git/undo.js";
+import { layWorktree } from "../adapters/git/worktree.js";
+import { killMarked } from "../adapters/process/run-command.js";
+import { TowpathError } from "../model/errors.js";
+import { migrationBranch } from "../model/ids.js";
+import type { Manifest } from "../model/manifest.js";
+import { processMark } from "./commands.js";
+import { type Host, type SpecMigration, worktreePath } from "./host.js";
+
+/**
+ * The migration's worktree, laid anew if somebody deleted it. What a dead worker left running in it is ended first,
+ * and its locks are removed.
+ */
+export async function openWorktree(host: Host, manifest: Manifest, signal: AbortSignal): Promise<Worktree> {
+  await killMarked(processMark(manifest.id));
+  const repo = await openRepository(manifest.source_info.path, signal);
+  const { worktree } = await layWorktree({
+    repo,
+    path: worktreePath(host.dataDir, manifest.id),
+    branch: migrationBranch(manifest.id),
+    base: headOf(manifest),
+    migrationId: manifest.id,
+    signal,
+  });
+  await settleLocks(worktree, signal);
+  return worktree;
+}
+
+/**
+ * @throws TowpathError `ForeignEffect` when the branch is not where Towpath left it: undoing would destroy the work
+ * of whoever moved it
+ */
+export async function expectUnmovedBranch(
+  worktree: Worktree,
+  manifest: Manifest,
+  signal: AbortSignal,
+): Promise<void> {
+  const commit = headOf(manifest);
+  const drift = headDrift(await headState(worktree, signal), { branch: worktree.branch, commit });
+  if (drift === null) return;
+  throw new TowpathError(
+    "ForeignEffect",
+    `Somebody moved the migration's branch: ${drift}. Keep what you need of it under another name, ` +
+      `put it back with 'git update-ref refs/heads/${worktree.branch} ${commit}', then retry`,
+  );
+}
+
+/**
+ * The branch's head with whatever lies uncommitted in the worktree on top of it, as a commit that no branch has yet.
+ * Undoing without it would destroy what a person did there.
+ */
+export async function commitEverything(
+  migration: Pick<SpecMigration, "manifest" | "exclude">,
+  worktree: Worktree,
+  time: Date,
+  signal: AbortSignal,
+): Promise<{ readonly head: string; readonly everything: string }> {
+  const { commit } = await headState(worktree, signal);
+  const head = commit ?? headOf(migration.manifest);
+  const built = await buildCommit({
+    worktree,
+    base: head,
+    exclude: migration.exclude,
+    stepId: "set-aside",
+    message: "Work that lay uncommitted in the migration's worktree",
+    time,
+    signal,
+  });
+  return { head, everything: built.commit };
+}
+
+/** The next tag for work that is undone but kept. */
+export function undoneTag(manifest: Manifest): string {
+  return `${migrationBranch(manifest.id)}/undone/${(manifest.undone?.length ?? 0) + 1}`;
+}
+
+/**
+ * Brings branch and worktree to where Towpath left them, for a command that is to see just that. A person's work in
+ * the worktree is kept under a tag first.
+ * @throws TowpathError `ForeignEffect` when somebody moved the branch
+ */
+export async function cleanWorktree(
+  host: Host,
+  migration: SpecMigration,
+  worktree: Worktree,
+  operation: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const manifest = await host.store.readManifest(migration.id);
+  await expectUnmovedBranch(worktree, manifest, signal);
+  const head = headOf(manifest);
+  const { everything: kept } = await commitEverything(migration, worktree, host.now(), signal);
+  if (kept !== head) {
+    const { manifest: recorded } = await host.store.updateManifest(
+      migration.id,
+      `${operation}/set-aside/${kept}`,
+      (current) => ({
+        manifest: { ...current, undone: [...(current.undone ?? []), undoneTag(current)] },
+        result: null,
+      }),
+    );
+    const tag = recorded.undone?.at(-1);
+    if (tag !== undefined) await keepUndoneHead({ repo: worktree, tag, commit: kept, signal });
+  }
+  await undo({ worktree, commit: head, exclude: migration.exclude, signal });
+}
+
+/** The commit that Towpath left the branch on. */
+export function headOf(manifest: Manifest): string {
+  const head = manifest.head ?? manifest.base_commit;
+  if (head !== undefined) return head;
+  throw new TowpathError("StateCorrupt", `The manifest of ${manifest.id} records no base commit`);
+}

@@ -1,0 +1,231 @@
+import { TowpathError } from "./errors.js";
+import { checkpointTag } from "./ids.js";
+import type { AttemptFailure, Lease, Manifest, StepRecord } from "./manifest.js";
+import { PHASES, type Phase } from "./phases.js";
+import { stepRecord, withStepRecord } from "./steps.js";
+import { forgetCheckpoints, recordCheckpoint } from "./transitions.js";
+
+export interface AttemptBegin extends Lease {
+  /** The commit that the step starts from. */
+  readonly base: string;
+  /** Digest of the definition that is run. */
+  readonly definition: string;
+  readonly now: Date;
+}
+
+/** What a step came to, as the record of its completion has it. */
+export interface StepCompletion {
+  /** Absent where the step changed nothing. */
+  readonly commit?: string;
+  readonly tree: string;
+  readonly durationMs: number;
+  readonly report?: string;
+  readonly outputs?: Record<string, string>;
+  readonly now: Date;
+}
+
+/**
+ * Takes the lease for an execution of an attempt and records the step's checkpoint. From here on every older
+ * execution has lost the right to write.
+ * @throws TowpathError `LeaseLost` when a newer execution or attempt has it already
+ */
+export function beginAttempt(manifest: Manifest, begin: AttemptBegin): Manifest {
+  const { step, attempt, execution, base, definition, now } = begin;
+  const record = expectRecord(manifest, step);
+  refuseSuperseded(manifest, record, begin);
+  const begun: StepRecord = {
+    ...record,
+    status: "in_progress",
+    attempts: attempt,
+    started_at: record.attempts === attempt ? record.started_at : now.toISOString(),
+    base,
+    definition,
+  };
+  const marked = recordCheckpoint(withStepRecord(manifest, step, begun), checkpointTag(manifest.id, step));
+  return { ...marked, lease: { step, attempt, execution }, status: "in_progress", waiting_for: null };
+}
+
+/**
+ * Completes a step under its lease: from here on the step's commit is part of the migration, even if the branch has
+ * not been moved to it yet.
+ * @throws TowpathError `LeaseLost`
+ */
+export function completeStep(manifest: Manifest, lease: Lease, completion: StepCompletion): Manifest {
+  const { commit, tree, durationMs, report, outputs, now } = completion;
+  const { failure: _, ...record } = expectLease(manifest, lease);
+  const completed: StepRecord = {
+    ...record,
+    status: "completed",
+    completed_at: now.toISOString(),
+    duration_ms: durationMs,
+    tree,
+    ...(commit === undefined ? {} : { commit }),
+    ...(report === undefined ? {} : { report }),
+    ...(outputs === undefined ? {} : { outputs }),
+  };
+  const head = commit ?? manifest.head;
+  return {
+    ...withStepRecord(manifest, lease.step, completed),
+    lease: null,
+    ...(head === undefined ? {} : { head }),
+  };
+}
+
+/**
+ * Records that an attempt failed, under its lease, after it was undone.
+ * @throws TowpathError `LeaseLost`
+ */
+export function failAttempt(
+  manifest: Manifest,
+  lease: Lease,
+  failure: AttemptFailure,
+  durationMs: number,
+): Manifest {
+  const record = expectLease(manifest, lease);
+  const failed: StepRecord = { ...record, status: "failed", duration_ms: durationMs, failure };
+  return { ...withStepRecord(manifest, lease.step, failed), lease: null };
+}
+
+/** A step whose condition does not hold: it is done without having run. */
+export function passOverStep(manifest: Manifest, step: string, reason: string, now: Date): Manifest {
+  return skipStep(manifest, step, { reason, by: "towpath" }, now);
+}
+
+/**
+ * Records that somebody decided to go on without a step.
+ * @throws TowpathError `StepNotFound` | `WrongStatus` when the step is completed
+ */
+export function skipStep(
+  manifest: Manifest,
+  step: string,
+  { reason, by }: { reason: string; by: string },
+  now: Date,
+): Manifest {
+  const record = expectRecord(manifest, step);
+  if (record.status === "completed") {
+    throw new TowpathError("WrongStatus", `Cannot skip step '${step}': it is completed`);
+  }
+  const at = now.toISOString();
+  const skipped: StepRecord = {
+    ...record,
+    status: record.status === "in_progress" ? "failed" : record.status,
+    completed_at: at,
+    skipped: { reason, by, at },
+  };
+  return { ...withStepRecord(manifest, step, skipped), lease: null };
+}
+
+/**
+ * Records that a failed step may stay failed, as its definition says.
+ * @throws TowpathError `StepNotFound`
+ */
+export function tolerateFailure(manifest: Manifest, step: string): Manifest {
+  return withStepRecord(manifest, step, { ...expectRecord(manifest, step), tolerated: true });
+}
+
+export interface Rollback {
+  readonly manifest: Manifest;
+  readonly phase: Phase;
+  readonly base: string;
+  /** Checkpoints of the later steps, which are forgotten. */
+  readonly forgotten: readonly string[];
+}
+
+/**
+ * Sets a step and every later one back to pending. Attempts keep their numbers: none is ever used twice. The step's
+ * phase is in progress again and the later ones are pending.
+ * @throws TowpathError `StepNotFound` | `CheckpointNotFound` when the step was never begun
+ */
+export function rollBackTo(manifest: Manifest, step: string, undoneTag: string | null, now: Date): Rollback {
+  const record = expectRecord(manifest, step);
+  const { phase, base } = record;
+  if (base === undefined || !manifest.checkpoints.includes(checkpointTag(manifest.id, step))) {
+    throw new TowpathError(
+      "CheckpointNotFound",
+      `There is no checkpoint of step '${step}': it has not been begun`,
+    );
+  }
+  const order = manifest.step_order ?? Object.keys(manifest.steps ?? {});
+  const undone = order.slice(order.indexOf(step));
+  const steps = { ...manifest.steps };
+  for (const id of undone) steps[id] = pendingAgain(expectRecord(manifest, id));
+  const forgotten = undone
+    .slice(1)
+    .map((id) => checkpointTag(manifest.id, id))
+    .filter((tag) => manifest.checkpoints.includes(tag));
+  const rewound = {
+    ...forgetCheckpoints(manifest, forgotten),
+    steps,
+    phases: rewindPhases(manifest, phase, now),
+    gates: Object.fromEntries(Object.entries(manifest.gates ?? {}).filter(([gate]) => isBefore(gate, phase))),
+    head: base,
+    lease: null,
+    waiting_for: null,
+    status: "in_progress",
+    ...(undoneTag === null ? {} : { undone: [...(manifest.undone ?? []), undoneTag] }),
+  };
+  return { manifest: rewound, phase, base, forgotten };
+}
+
+function isBefore(name: string, phase: Phase): boolean {
+  return PHASES.findIndex((known) => known === name) < PHASES.indexOf(phase);
+}
+
+function rewindPhases(manifest: Manifest, phase: Phase, now: Date): Manifest["phases"] {
+  const phases = { ...manifest.phases };
+  for (const later of PHASES.slice(PHASES.indexOf(phase))) {
+    phases[later] = { ...phases[later], status: "pending", started_at: "", completed_at: "" };
+  }
+  const started_at = manifest.phases[phase]?.started_at || now.toISOString();
+  phases[phase] = { ...phases[phase], status: "in_progress", started_at, completed_at: "" };
+  return phases;
+}
+
+/** Keeps how often a step was attempted and where it started; forgets what it came to. */
+function pendingAgain(record: StepRecord): StepRecord {
+  const { phase, attempts, base } = record;
+  return {
+    phase,
+    status: "pending",
+    attempts,
+    started_at: "",
+    completed_at: "",
+    duration_ms: 0,
+    ...(base === undefined ? {} : { base }),
+  };
+}
+
+function refuseSuperseded(manifest: Manifest, record: StepRecord, begin: AttemptBegin): void {
+  const { lease } = manifest;
+  const newer =
+    record.attempts > begin.attempt ||
+    (lease !== undefined &&
+      lease !== null &&
+      lease.step === begin.step &&
+      (lease.attempt > begin.attempt ||
+        (lease.attempt === begin.attempt && lease.execution > begin.execution)));
+  if (newer || record.status === "completed") throw leaseLost(begin);
+}
+
+function expectLease(manifest: Manifest, lease: Lease): StepRecord {
+  const held = manifest.lease;
+  const holds =
+    held?.step === lease.step && held.attempt === lease.attempt && held.execution === lease.execution;
+  if (!holds) throw leaseLost(lease);
+  return expectRecord(manifest, lease.step);
+}
+
+function leaseLost({ step, attempt, execution }: Lease): TowpathError {
+  return new TowpathError(
+    "LeaseLost",
+    `Attempt ${attempt} of step '${step}' (execution ${execution}) has been superseded and writes nothing`,
+  );
+}
+
+function expectRecord(manifest: Manifest, step: string): StepRecord {
+  const record = stepRecord(manifest, step);
+  if (record === undefined) {
+    throw new TowpathError("StepNotFound", `There is no step '${step}' in migration ${manifest.id}`);
+  }
+  return record;
+}
