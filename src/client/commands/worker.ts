@@ -15,7 +15,7 @@ export const worker: CommandBody = async (_input, context) => {
     dataDir,
     hostId: await hostId(dataDir),
     buildId: buildId(),
-    parts: installedParts(dataDir, context.env),
+    parts: installedParts({ dataDir, env: context.env }),
     env: context.env,
     stop: stopSignal(),
   });
