@@ -12,7 +12,7 @@ import { registeredWorker, workerPaths, type WorkerRegistration } from "./regist
 
 const PROBE_MS = 2_000;
 const POLL_MS = 50;
-const START_LIMIT_MS = 60_000;
+const START_LIMIT_MS = 30_000;
 const LOCK_WAIT_MS = 120_000;
 /** Above what the worker itself takes before it gives up on its activities, so that SIGKILL is the exception. */
 const STOP_GRACE_MS = 25_000;

@@ -37,12 +37,20 @@ export async function openSession(options: SessionOptions): Promise<Session> {
   const connection = await NativeConnection.connect(connectionOptions(options.endpoint));
   try {
     const workflow = await workflowWorker(options, connection);
-    const host = await hostWorker(options, connection);
+    const host = await hostWorker(options, connection).catch((error: unknown) => discard(workflow, error));
     return session(workflow, host, connection);
   } catch (error) {
     await connection.close();
     throw error;
   }
+}
+
+/** A worker that was made and not run holds its connection for ever; only one that ran lets go of it. */
+async function discard(worker: Worker, reason: unknown): Promise<never> {
+  const run = worker.run();
+  worker.shutdown();
+  await run;
+  throw reason;
 }
 
 function session(workflow: Worker, host: Worker, connection: NativeConnection): Session {

@@ -1,6 +1,7 @@
+import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { TowpathError } from "../../model/errors.js";
-import { cacheDirectory, provisionTemporal } from "./provision.js";
+import { provisionTemporal } from "./provision.js";
 import { healthProblem } from "./connect.js";
 import { endProcess, lastLines, startDetached, until, type DetachedProcess } from "./detached.js";
 import {
@@ -22,17 +23,21 @@ import { EMBEDDED_NAMESPACE } from "./target.js";
 const DEFAULT_PORTS: ServerPorts = { grpc: 7233, ui: 8233 };
 const START_ATTEMPTS = 3;
 const START_LIMIT_MS = 30_000;
-const RECOVERY_LIMIT_MS = 10_000;
+const RECOVERY_MS = 10_000;
 const PROBE_MS = 2_000;
 const POLL_MS = 50;
 /** The server itself takes 3 s to close its services in order. */
 const STOP_GRACE_MS = 15_000;
+/** What answers nothing will hardly stop in order either. */
+const HUNG_GRACE_MS = 3_000;
 const LOCK_WAIT_MS = 90_000;
 
 export interface EmbeddedOptions {
   readonly dataDir: string;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly onProgress?: (message: string) => void;
+  /** How long a server that runs and does not answer may take to recover before it is replaced; 10 s by default. */
+  readonly recoveryMs?: number;
 }
 
 export interface EmbeddedServer extends EmbeddedState {
@@ -73,7 +78,7 @@ export async function ensureEmbedded(options: EmbeddedOptions): Promise<Embedded
   // Outside the lock: building the binary may take minutes, and has a lock of its own.
   const binary = await provisionTemporal(options);
   return withLock(serverPaths(options.dataDir).lock, LOCK_WAIT_MS, async (lock) => {
-    const recovered = await recoveredServer(options.dataDir);
+    const recovered = await recoveredServer(options);
     if (recovered !== null) return recovered;
     return { ...(await startServer(options, binary.path, lock)), reused: false };
   });
@@ -103,13 +108,14 @@ async function runningServer(dataDir: string): Promise<EmbeddedServer | null> {
  * A recorded process that runs and yet does not serve is either starting or short of CPU, and gets time, or it hangs,
  * and is ended. A dead one leaves only its file.
  */
-async function recoveredServer(dataDir: string): Promise<EmbeddedServer | null> {
+async function recoveredServer(options: EmbeddedOptions): Promise<EmbeddedServer | null> {
+  const { dataDir, recoveryMs = RECOVERY_MS } = options;
   const state = await readEmbeddedState(dataDir);
   if (state === null) return null;
   const settled = async (): Promise<boolean> => !isRunning(state) || (await serverProblem(state)) === null;
-  const inTime = await until(settled, RECOVERY_LIMIT_MS, POLL_MS);
+  const inTime = await until(settled, recoveryMs, POLL_MS);
   if (inTime && isRunning(state)) return { ...state, reused: true };
-  await endProcess(state, STOP_GRACE_MS);
+  await endProcess(state, HUNG_GRACE_MS);
   await removeEmbeddedState(dataDir);
   return null;
 }
@@ -119,9 +125,7 @@ async function startServer(options: EmbeddedOptions, binary: string, lock: HeldL
   for (let attempt = 1; attempt <= START_ATTEMPTS; attempt += 1) {
     lock.ensureHeld();
     // Held until the server has bound its ports, so that two data directories do not choose the same ones.
-    const outcome = await withLock(join(cacheDirectory(options.env), "ports"), LOCK_WAIT_MS, () =>
-      startOnce(options, binary),
-    );
+    const outcome = await withLock(portsLock(), LOCK_WAIT_MS, () => startOnce(options, binary));
     if (typeof outcome !== "string") return outcome;
     failures.push(outcome);
   }
@@ -202,6 +206,11 @@ async function choosePorts(dataDir: string): Promise<ServerPorts> {
   const wanted = (await readRememberedPorts(dataDir)) ?? DEFAULT_PORTS;
   const grpc = await nextFreePort(wanted.grpc);
   return { grpc, ui: await nextFreePort(wanted.ui, [grpc]) };
+}
+
+/** Ports are the machine's, so the lock is too, whatever this process's directories are. */
+function portsLock(): string {
+  return join(tmpdir(), `towpath-${userInfo().uid}`, "ports");
 }
 
 function portOf(address: string): number {

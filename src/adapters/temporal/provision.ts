@@ -4,7 +4,7 @@ import { homedir } from "node:os";
 import { delimiter, isAbsolute, join } from "node:path";
 import { promisify } from "node:util";
 import { TowpathError, messageOf } from "../../model/errors.js";
-import { hasCode, makePrivateDirectory } from "./files.js";
+import { hasCode, makePrivateDirectory, removeFile } from "./files.js";
 import { installWithGo } from "./go-install.js";
 import { withLock } from "./lock.js";
 import { downloadWithSdk } from "./sdk-download.js";
@@ -92,6 +92,7 @@ async function fetchOrBuild(
     const outcome = failure ?? (await inspect(target, source));
     if (typeof outcome !== "string") return outcome;
     failures.push(`${name}: ${outcome}`);
+    await removeFile(target);
   }
   throw new TowpathError(
     "TemporalUnavailable",

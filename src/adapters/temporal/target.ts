@@ -34,15 +34,29 @@ export function temporalTarget(env: Environment): TemporalTarget {
   throw new TowpathError("Usage", `Temporal's configuration is not valid: ${keys} has the wrong type.`);
 }
 
-function load(env: Environment): ReturnType<typeof loadClientConnectConfig> {
+type Loaded = ReturnType<typeof loadClientConnectConfig>;
+
+function load(env: Environment): Loaded {
+  const variables = presentVariables(env);
   try {
-    return loadClientConnectConfig({ overrideEnvVars: presentVariables(env) });
+    return loadProfile(variables);
   } catch (cause) {
     throw new TowpathError(
       "Usage",
       `Temporal's configuration cannot be read: ${reasonWithoutContent(cause)}. Check TEMPORAL_CONFIG_FILE, TEMPORAL_PROFILE and the files that they name.`,
       { cause },
     );
+  }
+}
+
+function loadProfile(variables: Record<string, string>): Loaded {
+  try {
+    return loadClientConnectConfig({ overrideEnvVars: variables });
+  } catch (error) {
+    // envconfig 1.24 stumbles over a config file without any profile: one that is empty, or all comments.
+    const withoutProfiles = error instanceof TypeError && variables["TEMPORAL_PROFILE"] === undefined;
+    if (!withoutProfiles) throw error;
+    return loadClientConnectConfig({ overrideEnvVars: variables, disableFile: true });
   }
 }
 
