@@ -1,0 +1,61 @@
+import { execFile, spawn, type ChildProcess } from "node:child_process";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { downEmbedded } from "../../src/adapters/temporal/embedded.js";
+import { downWorker } from "../../src/worker/background.js";
+import { installation } from "./installation.js";
+
+export interface CliAnswer {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** A home of its own with an empty data directory, and the installed CLI to run in it. */
+export interface Home {
+  readonly dataDir: string;
+  readonly env: Record<string, string>;
+  run(args: readonly string[], env?: Record<string, string>): Promise<CliAnswer>;
+  spawn(args: readonly string[], env?: Record<string, string>): ChildProcess;
+  /** Ends worker and server, and removes everything. */
+  remove(): Promise<void>;
+}
+
+export async function makeHome(): Promise<Home> {
+  const directory = await mkdtemp(join(tmpdir(), "towpath-home-"));
+  const dataDir = join(directory, "data");
+  const bin = await installation();
+  const env = {
+    PATH: process.env.PATH ?? "",
+    HOME: directory,
+    TOWPATH_DATA_DIR: dataDir,
+    TOWPATH_CACHE_DIR: join(directory, "cache"),
+    NO_COLOR: "1",
+  };
+  return {
+    dataDir,
+    env,
+    run: (args, more = {}) => runNode([bin, ...args], { ...env, ...more }),
+    spawn: (args, more = {}) =>
+      spawn(process.execPath, [bin, ...args], {
+        env: { ...env, ...more },
+        stdio: ["ignore", "pipe", "pipe"],
+      }),
+    remove: async () => {
+      await downWorker(dataDir);
+      await downEmbedded(dataDir);
+      await rm(directory, { recursive: true, force: true, maxRetries: 5 });
+    },
+  };
+}
+
+function runNode(args: readonly string[], env: Record<string, string>): Promise<CliAnswer> {
+  return new Promise((resolve, reject) => {
+    execFile(process.execPath, [...args], { env }, (error, stdout, stderr) => {
+      if (error === null) resolve({ code: 0, stdout, stderr });
+      else if (typeof error.code === "number") resolve({ code: error.code, stdout, stderr });
+      else reject(error);
+    });
+  });
+}

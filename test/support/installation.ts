@@ -1,0 +1,73 @@
+import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
+import { cp, mkdtemp, readdir, readFile, rename, rm, stat, writeFile, mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const repository = fileURLToPath(new URL("../..", import.meta.url));
+
+/** Parts of their own, so that tests of the worker process do not depend on what migrations do. */
+const TEST_PARTS = `
+import { fileURLToPath } from "node:url";
+import { activities } from "../fixtures/activities.js";
+const sourcePath = fileURLToPath(new URL("../fixtures/workflows.js", import.meta.url));
+export function installedParts() {
+  return { activities, workflows: { sourcePath } };
+}
+`;
+
+/**
+ * Towpath as it is installed: compiled, with a worker that runs the fixtures in `test/worker/fixtures`. Made once for
+ * each state of the sources and kept below node_modules.
+ * @returns the path of its `towpath` executable
+ */
+export async function installation(): Promise<string> {
+  const cache = join(repository, "node_modules", ".cache", "towpath-test");
+  const directory = join(cache, await sourceDigest());
+  if (!existsSync(directory)) await build(cache, directory);
+  return join(directory, "bin", "towpath.js");
+}
+
+async function build(cache: string, directory: string): Promise<void> {
+  await mkdir(cache, { recursive: true });
+  await removeOld(cache);
+  const fresh = await mkdtemp(join(cache, "build-"));
+  const tsc = join(repository, "node_modules", "typescript", "bin", "tsc");
+  // Type errors are another check's business; what is needed here is JavaScript.
+  const options = ["-p", join(repository, "tsconfig.build.json"), "--outDir", join(fresh, "dist")];
+  const compiled = spawnSync(process.execPath, [tsc, ...options], { cwd: repository, encoding: "utf8" });
+  if (!existsSync(join(fresh, "dist", "client", "main.js")))
+    throw new Error(`tsc made nothing: ${compiled.stdout}${compiled.stderr}`);
+  await cp(join(repository, "bin"), join(fresh, "bin"), { recursive: true });
+  await cp(join(repository, "package.json"), join(fresh, "package.json"));
+  await cp(join(repository, "test", "worker", "fixtures"), join(fresh, "dist", "fixtures"), {
+    recursive: true,
+  });
+  await writeFile(join(fresh, "dist", "worker", "installed-parts.js"), TEST_PARTS);
+  try {
+    await rename(fresh, directory);
+  } catch (error) {
+    // Another test file was quicker.
+    await rm(fresh, { recursive: true, force: true });
+    if (!existsSync(directory)) throw error;
+  }
+}
+
+async function removeOld(cache: string): Promise<void> {
+  for (const name of await readdir(cache)) {
+    const path = join(cache, name);
+    const age = Date.now() - (await stat(path)).mtimeMs;
+    if (age > 3_600_000) await rm(path, { recursive: true, force: true });
+  }
+}
+
+async function sourceDigest(): Promise<string> {
+  const hash = createHash("sha256").update(TEST_PARTS);
+  for (const root of ["src", "bin", "test/worker/fixtures"]) {
+    const names = await readdir(join(repository, root), { recursive: true });
+    for (const name of names.filter((entry) => /\.[jt]s$/.test(entry)).sort())
+      hash.update(name).update(await readFile(join(repository, root, name)));
+  }
+  return hash.digest("hex").slice(0, 16);
+}
