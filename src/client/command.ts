@@ -5,7 +5,7 @@ export interface CommandContext {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
   readonly json: boolean;
-  /** Columns of the terminal, 80 where there is none. */
+  /** Columns of the terminal; `Infinity` where stdout is none, for nothing is cut for programs. */
   readonly columns: number;
   /** True when a person sits at both ends: stdin and stdout are terminals. */
   readonly interactive: boolean;

@@ -1,7 +1,9 @@
 import type { CommandDefinition } from "./command.js";
+import { MIGRATION_COMMANDS } from "./migration-commands.js";
 
 /** Every command, in the order of the help. */
 export const COMMANDS: readonly CommandDefinition[] = [
+  ...MIGRATION_COMMANDS,
   {
     name: "up",
     description: "start Temporal and a worker in the background, or show those that run",

@@ -8,7 +8,7 @@ process.exitCode = await runCli({
   argv: process.argv.slice(2),
   env: process.env,
   cwd: process.cwd(),
-  columns: process.stdout.columns ?? 80,
+  columns: process.stdout.columns ?? Number.POSITIVE_INFINITY,
   interactive: isatty(0) && isatty(1),
   output: processOutput(),
   commands: COMMANDS,

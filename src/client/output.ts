@@ -26,20 +26,23 @@ function writer(stream: NodeJS.WriteStream): (text: string) => Promise<void> {
     });
 }
 
-/** What a command's answer looks like on stdout. */
-export function renderResult(result: CommandResult, json: boolean): string {
-  if (json) return `${renderJson(result.data)}\n`;
+/**
+ * What a command's answer looks like on stdout.
+ * @param oneLine with `json`: as one line, behind others of a stream
+ */
+export function renderResult(result: CommandResult, json: boolean, oneLine = false): string {
+  if (json) return `${renderJson(result.data, oneLine)}\n`;
   return result.text === "" || result.text.endsWith("\n") ? result.text : `${result.text}\n`;
 }
 
-/** One JSON value, for people's eyes too. */
-export function renderJson(data: Json): string {
-  return JSON.stringify(data, null, 2);
+/** One JSON value, for people's eyes too unless it is to be one line of a stream. */
+export function renderJson(data: Json, oneLine = false): string {
+  return oneLine ? JSON.stringify(data) : JSON.stringify(data, null, 2);
 }
 
 /** What an error looks like on stdout with `--json`: scripts read one stream, and the exit code says which kind it is. */
-export function renderJsonError(view: ErrorView): string {
-  return `${JSON.stringify({ error: view }, null, 2)}\n`;
+export function renderJsonError(view: ErrorView, oneLine = false): string {
+  return `${JSON.stringify({ error: view }, null, oneLine ? undefined : 2)}\n`;
 }
 
 /** What an error looks like on stderr. */

@@ -3,7 +3,7 @@ import picocolors from "picocolors";
 import { TowpathError } from "../model/errors.js";
 import type { CommandContext, CommandDefinition, CommandInput } from "./command.js";
 import { errorView, exitCodeOf } from "./errors.js";
-import { renderJsonError, renderResult, renderTextError, type Output } from "./output.js";
+import { renderJson, renderJsonError, renderResult, renderTextError, type Output } from "./output.js";
 import { printable } from "./printable.js";
 import { buildProgram } from "./program.js";
 
@@ -25,12 +25,14 @@ export interface RunOptions {
  */
 export async function runCli(options: RunOptions): Promise<number> {
   const json = wantsJson(options.argv);
+  // Behind lines that were emitted the answer, or the error, is one line as well.
+  const lines: EmittedLines = { any: false };
   try {
-    return await parseAndRun(options, json);
+    return await parseAndRun(options, json, lines);
   } catch (error) {
     const view = errorView(error);
     const colors = picocolors.createColors(picocolors.isColorSupported);
-    if (json) await options.output.stdout(renderJsonError(view));
+    if (json) await options.output.stdout(renderJsonError(view, lines.any));
     else await options.output.stderr(renderTextError(view, colors.red));
     if (options.env.TOWPATH_LOG_LEVEL === "debug" && error instanceof Error)
       await options.output.stderr(`${error.stack ?? ""}\n`);
@@ -38,11 +40,15 @@ export async function runCli(options: RunOptions): Promise<number> {
   }
 }
 
-async function parseAndRun(options: RunOptions, json: boolean): Promise<number> {
+interface EmittedLines {
+  any: boolean;
+}
+
+async function parseAndRun(options: RunOptions, json: boolean, lines: EmittedLines): Promise<number> {
   let exitCode = 0;
   let parserText = "";
   const program = buildProgram(options.commands, options.version, async (definition, input) => {
-    exitCode = await runCommand(definition, input, options, json);
+    exitCode = await runCommand(definition, input, options, json, lines);
   });
   takeOverExit(program, (text) => {
     parserText += text;
@@ -62,14 +68,15 @@ async function runCommand(
   input: CommandInput,
   options: RunOptions,
   json: boolean,
+  lines: EmittedLines,
 ): Promise<number> {
   const body = await definition.load();
-  const result = await body(input, contextOf(options, json));
-  await options.output.stdout(renderResult(result, json));
+  const result = await body(input, contextOf(options, json, lines));
+  await options.output.stdout(renderResult(result, json, lines.any));
   return result.exitCode ?? 0;
 }
 
-function contextOf(options: RunOptions, json: boolean): CommandContext {
+function contextOf(options: RunOptions, json: boolean, lines: EmittedLines): CommandContext {
   const { env, cwd, columns, interactive, output } = options;
   return {
     env,
@@ -80,7 +87,10 @@ function contextOf(options: RunOptions, json: boolean): CommandContext {
     progress: (message) => {
       void output.stderr(`${printable(message)}\n`);
     },
-    emit: (line) => output.stdout(json ? `${JSON.stringify(line.data)}\n` : `${line.text}\n`),
+    emit: (line) => {
+      lines.any = true;
+      return output.stdout(json ? `${renderJson(line.data, true)}\n` : `${line.text}\n`);
+    },
   };
 }
 

@@ -82,14 +82,14 @@ export async function listLogs(logsDirectory: string, step?: string): Promise<Lo
 }
 
 /**
- * Reads a log from `offset` to its present end, a piece at a time.
+ * Reads a log from `offset` to its present end, a piece at a time; each is waited for.
  * @returns the offset behind the last byte read
  * @throws TowpathError `StorageFailed`
  */
 export async function readLogFrom(
   file: string,
   offset: number,
-  onBytes: (bytes: Uint8Array) => void,
+  onBytes: (bytes: Uint8Array) => Promise<void>,
 ): Promise<number> {
   let handle: FileHandle;
   try {
@@ -101,14 +101,21 @@ export async function readLogFrom(
   try {
     let position = offset;
     for (;;) {
-      const { bytesRead, buffer } = await handle.read(Buffer.alloc(CHUNK_BYTES), 0, CHUNK_BYTES, position);
-      if (bytesRead === 0) return position;
-      onBytes(buffer.subarray(0, bytesRead));
-      position += bytesRead;
+      const piece = await readPiece(handle, file, position);
+      if (piece.length === 0) return position;
+      await onBytes(piece);
+      position += piece.length;
     }
-  } catch (error) {
-    throw unreadable(file, error);
   } finally {
     await handle.close();
+  }
+}
+
+async function readPiece(handle: FileHandle, file: string, position: number): Promise<Uint8Array> {
+  try {
+    const { bytesRead, buffer } = await handle.read(Buffer.alloc(CHUNK_BYTES), 0, CHUNK_BYTES, position);
+    return buffer.subarray(0, bytesRead);
+  } catch (error) {
+    throw unreadable(file, error);
   }
 }

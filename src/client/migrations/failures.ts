@@ -48,12 +48,20 @@ function ownFailure(error: Error): TowpathError {
   return new TowpathError("Internal", message, { cause: error });
 }
 
+/** True where the time that the caller gave ran out. */
+export function isDeadline(error: unknown): boolean {
+  for (let current = error; current instanceof Error; current = current.cause) {
+    const ranOut: boolean = isGrpcDeadlineError(current) || isGrpcCancelledError(current);
+    if (ranOut) return true;
+  }
+  return false;
+}
+
 function isUnanswered(error: unknown): boolean {
   const code = grpcCode(error);
   return (
     error instanceof WorkflowUpdateRPCTimeoutOrCancelledError ||
-    isGrpcDeadlineError(error) ||
-    isGrpcCancelledError(error) ||
+    isDeadline(error) ||
     (code === FAILED_PRECONDITION && /no poller|worker/i.test(messageOf(error)))
   );
 }

@@ -1,6 +1,8 @@
 import { isTerminal, type Manifest, MigrationStatus, type StepRecord } from "../../model/manifest.js";
 import type { PlanView, ProgressView, StepView } from "../../model/messages.js";
 import { PHASES, type Phase, type PhaseStatus } from "../../model/phases.js";
+import type { Plan, PlanStep } from "../../model/plan.js";
+import { isStepDone, recordedSteps } from "../../model/steps.js";
 import type { GateReport } from "../render/gates.js";
 
 /** Which phase stands in front: the one in progress, else the last completed, else the first. */
@@ -25,12 +27,6 @@ export function statusOf(manifest: Manifest): MigrationStatus {
   return status.success ? status.data : "in_progress";
 }
 
-function idsInOrder(manifest: Manifest): string[] {
-  const known = Object.keys(manifest.steps ?? {});
-  const ordered = manifest.step_order ?? [];
-  return [...ordered, ...known.filter((id) => !ordered.includes(id))];
-}
-
 function noteOf(record: StepRecord): string {
   if (record.skipped !== undefined) return `by ${record.skipped.by}: ${record.skipped.reason}`;
   if (record.tolerated === true) return `tolerated: ${record.failure?.message ?? "failed"}`;
@@ -49,20 +45,36 @@ function stepView(id: string, record: StepRecord): StepView {
   };
 }
 
-/** The whole plan as the manifest records it. */
-export function localPlan(manifest: Manifest): PlanView {
-  const steps = idsInOrder(manifest).flatMap((id) => {
-    const record = manifest.steps?.[id];
-    return record === undefined ? [] : [stepView(id, record)];
-  });
-  const done = steps.filter((step) => step.status === "completed" || step.status === "skipped");
-  return { completed: done.length, total: steps.length, recent: steps };
+function writtenStep(step: PlanStep): StepView {
+  const { id, status, description } = step;
+  return { id, phase: "migrate", status, attempts: 0, durationMs: 0, commit: null, note: description };
+}
+
+function writtenPlan(written: Plan | null): PlanView {
+  const steps = (written?.steps ?? []).map((step) => writtenStep(step));
+  const completed = steps.filter((step) => step.status === "completed").length;
+  return { completed, total: steps.length, recent: steps };
+}
+
+/**
+ * The whole plan: the manifest's own records of the steps or, where there are none, what people wrote.
+ * @param written what `migration-plan.json` holds; null where it holds no plan
+ */
+export function localPlan(manifest: Manifest, written: Plan | null): PlanView {
+  const recorded = recordedSteps(manifest) ?? [];
+  if (recorded.length === 0 && manifest.mode !== "spec") return writtenPlan(written);
+  const completed = recorded.filter(({ record }) => isStepDone(record)).length;
+  return {
+    completed,
+    total: recorded.length,
+    recent: recorded.map(({ id, record }) => stepView(id, record)),
+  };
 }
 
 /** A migration's state as its manifest records it, in the shape in which its workflow answers. */
-export function localProgress(manifest: Manifest): ProgressView {
+export function localProgress(manifest: Manifest, written: Plan | null): ProgressView {
   const phases = phasesOf(manifest);
-  const { completed, total } = localPlan(manifest);
+  const { completed, total } = localPlan(manifest, written);
   const status = statusOf(manifest);
   const lease = isTerminal(status) ? null : (manifest.lease ?? null);
   return {

@@ -1,10 +1,15 @@
 import { randomUUID } from "node:crypto";
-import type { Client, WorkflowExecutionDescription, WorkflowHandle } from "@temporalio/client";
+import {
+  WorkflowFailedError,
+  type Client,
+  type WorkflowExecutionDescription,
+  type WorkflowHandle,
+} from "@temporalio/client";
 import type { QueryDefinition, SignalDefinition, UpdateDefinition } from "@temporalio/common";
 import { TowpathError } from "../../model/errors.js";
 import { ProgressView, type GateView, type PlanView } from "../../model/messages.js";
 import * as contract from "../../workflows/migration.contract.js";
-import { asTowpathError, isGone } from "./failures.js";
+import { asTowpathError, isDeadline, isGone } from "./failures.js";
 import { migrationNotFound } from "./reference.js";
 
 /** A worker answers a query within milliseconds; a cold one that replays a long history needs seconds. */
@@ -82,6 +87,22 @@ export class RemoteMigration {
   /** @throws TowpathError `WrongStatus` where the migration is over; `MigrationNotFound`; `TemporalUnreachable` */
   async signal<Args extends unknown[]>(definition: SignalDefinition<Args>, ...args: Args): Promise<void> {
     await this.changing(() => this.handle.signal(definition, ...args));
+  }
+
+  /**
+   * Waits for the end of the migration, however it ends.
+   * @returns false where it has not ended within that time
+   * @throws TowpathError `MigrationNotFound`, `TemporalUnreachable`
+   */
+  async ended(withinMs: number): Promise<boolean> {
+    try {
+      await this.client.withDeadline(Date.now() + withinMs, () => this.handle.result());
+      return true;
+    } catch (error) {
+      if (error instanceof WorkflowFailedError) return true;
+      if (isDeadline(error)) return false;
+      throw isGone(error) ? migrationNotFound(this.id) : asTowpathError(error);
+    }
   }
 
   private query<Answer>(definition: QueryDefinition<Answer>): Promise<Answer> {

@@ -12,15 +12,15 @@ const MARKS = {
   failed: "[!]",
 } as const satisfies Record<PhaseStatus, string>;
 
-/** How far a migration is, in whole per cent of its steps and phases. */
-export function percentage(view: Pick<ProgressView, "phases" | "steps" | "status">): number {
-  if (view.status === "completed") return 100;
-  const phases = PHASES.filter((phase) => view.phases[phase] === "completed").length;
-  const done = view.steps.completed + phases;
-  return Math.floor((100 * done) / (view.steps.total + PHASES.length));
+/**
+ * How far a migration is, in whole per cent, from what its workflow tells of it: each phase that is behind it is a
+ * quarter. The manifest's own number counts the steps of the phase in progress as well.
+ */
+export function percentage(view: Pick<ProgressView, "phases">): number {
+  return (PHASES.filter((phase) => view.phases[phase] === "completed").length * 100) / PHASES.length;
 }
 
-/** Status and what is running in it, in one short text. */
+/** How many steps are done and which one runs, in one short text. */
 export function stepsText(view: ProgressView): string {
   const { completed, total, current } = view.steps;
   const counted = `${completed} of ${total} steps completed`;
@@ -58,7 +58,7 @@ export function renderProgress(view: ProgressView, now: Date): string {
   const facts: [string, string][] = [
     ["name", view.name],
     ["target", view.target],
-    ["status", `${view.status} (${percentage(view)} %)`],
+    ["status", view.status],
     ["phases", PHASES.map((phase) => `${MARKS[view.phases[phase]]} ${phase}`).join("  ")],
     ["steps", stepsText(view)],
     ["source", view.source],

@@ -53,7 +53,7 @@ describe("readLogFrom", () => {
     await write("one", "attempt-1.run.log", "first\n");
     const file = path.join(logs, "one", "attempt-1.run.log");
     const pieces: string[] = [];
-    const take = (bytes: Uint8Array): void => {
+    const take = async (bytes: Uint8Array): Promise<void> => {
       pieces.push(Buffer.from(bytes).toString());
     };
     const offset = await readLogFrom(file, 0, take);
@@ -64,7 +64,7 @@ describe("readLogFrom", () => {
 
   it("follows no link", async () => {
     await symlink("/etc/passwd", path.join(logs, "link.log"));
-    await expect(readLogFrom(path.join(logs, "link.log"), 0, () => {})).rejects.toMatchObject({
+    await expect(readLogFrom(path.join(logs, "link.log"), 0, async () => {})).rejects.toMatchObject({
       type: "StorageFailed",
     });
   });

@@ -35,7 +35,10 @@ function manifest(changes: object = {}): Manifest {
 
 describe("localProgress", () => {
   it("has the shape in which the workflow answers", () => {
-    const view = localProgress(manifest({ lease: { step: "three", attempt: 2, execution: 1, token: "t" } }));
+    const view = localProgress(
+      manifest({ lease: { step: "three", attempt: 2, execution: 1, token: "t" } }),
+      null,
+    );
     expect(ProgressView.parse(view)).toEqual(view);
     expect(view).toMatchObject({
       phase: "migrate",
@@ -49,12 +52,12 @@ describe("localProgress", () => {
       status: "stopped",
       lease: { step: "three", attempt: 2, execution: 1, token: "t" },
     });
-    expect(localProgress(over).steps.current).toBeNull();
+    expect(localProgress(over, null).steps.current).toBeNull();
   });
 
   it("reads an adopted migration without Towpath's own keys", () => {
     const adopted = manifest({ mode: undefined, steps: undefined, step_order: undefined, status: "active" });
-    expect(localProgress(adopted)).toMatchObject({
+    expect(localProgress(adopted, null)).toMatchObject({
       mode: "hands-on",
       status: "in_progress",
       steps: { total: 0 },
@@ -64,7 +67,7 @@ describe("localProgress", () => {
 
 describe("localPlan", () => {
   it("lists the steps in the order in which they run", () => {
-    expect(localPlan(manifest()).recent.map((step) => [step.id, step.status, step.note])).toEqual([
+    expect(localPlan(manifest(), null).recent.map((step) => [step.id, step.status, step.note])).toEqual([
       ["one", "completed", ""],
       ["two", "skipped", "by Ann: not here"],
       ["three", "pending", ""],
@@ -72,7 +75,7 @@ describe("localPlan", () => {
   });
 
   it("keeps a step that the order forgot", () => {
-    const ids = localPlan(manifest({ step_order: ["one"] })).recent.map((step) => step.id);
+    const ids = localPlan(manifest({ step_order: ["one"] }), null).recent.map((step) => step.id);
     expect(ids.sort()).toEqual(["one", "three", "two"]);
   });
 });

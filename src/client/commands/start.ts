@@ -1,0 +1,108 @@
+import { z } from "zod";
+import { Json } from "../../model/json.js";
+import type { MigrationInput } from "../../model/messages.js";
+import type { CommandBody, CommandContext, CommandResult } from "../command.js";
+import { dataDirectory } from "../../adapters/store/data-directory.js";
+import { readInput } from "../input.js";
+import { dryRunResult } from "../migrations/dry-run.js";
+import { prepareStart, type PreparedStart } from "../migrations/preparation.js";
+import { printableBlock } from "../printable.js";
+
+const Input = z.object({
+  arguments: z.tuple([z.string().optional()]),
+  options: z.object({
+    spec: z.string().min(1).optional(),
+    target: z.string().min(1).max(200).optional(),
+    name: z.string().min(1).max(200).optional(),
+    param: z.array(z.string()).default([]),
+    manual: z.boolean().default(false),
+    wait: z.boolean().default(false),
+    dryRun: z.boolean().default(false),
+    allowHost: z.boolean().default(false),
+  }),
+});
+type Options = z.infer<typeof Input>["options"];
+
+function nextSteps(input: MigrationInput, dataDir: string): string[] {
+  const id = input.migrationId;
+  if (input.spec !== null) return [`Follow it: towpath watch ${id}`];
+  return [
+    "Hands-on: no spec, so people write the artefacts and advance the phases.",
+    `  artefacts: ${dataDir}/migrations/${id}`,
+    `  worktree:  ${dataDir}/workspaces/${id} (branch towpath/${id})`,
+    `Then: towpath advance ${id} understand`,
+  ];
+}
+
+function startedResult(input: MigrationInput, dataDir: string, link: string | null): CommandResult {
+  const { migrationId: id, name, target, hostId } = input;
+  const text = [
+    `Started ${id} (${name} → ${target})`,
+    ...(link === null ? [] : [`Web UI: ${link}`]),
+    ...nextSteps(input, dataDir),
+  ];
+  return {
+    text: printableBlock(text.join("\n")),
+    data: Json.parse({ id, name, target, source: input.source, host: hostId, link }),
+  };
+}
+
+/** Everything that needs Temporal's client is imported behind the checks. */
+async function launched(
+  prepared: PreparedStart,
+  options: Options,
+  context: CommandContext,
+): Promise<CommandResult> {
+  const [{ withClient }, { launch }, { hostId }, { commitAuthor, whoAmI }, { migrationLink }] =
+    await Promise.all([
+      import("../runtime.js"),
+      import("../migrations/launch.js"),
+      import("../../adapters/temporal/host.js"),
+      import("../migrations/who.js"),
+      import("../migrations/link.js"),
+    ]);
+  const runtimeOptions = { env: context.env, onProgress: context.progress, worker: "always" as const };
+  return withClient(runtimeOptions, async (client, runtime) => {
+    const input = await launch(client, prepared, {
+      hostId: await hostId(runtime.dataDir),
+      author: await commitAuthor(prepared.source),
+      startedBy: await whoAmI(prepared.source),
+      manual: options.manual,
+    });
+    const link = migrationLink(runtime, input.migrationId, context.env.TEMPORAL_UI_ADDRESS);
+    const started = startedResult(input, runtime.dataDir, link);
+    if (!options.wait) return started;
+    await context.emit(started);
+    const [{ RemoteMigration }, { watchMigration }] = await Promise.all([
+      import("../migrations/remote.js"),
+      import("../migrations/watching.js"),
+    ]);
+    return watchMigration(new RemoteMigration(client, input.migrationId), context);
+  });
+}
+
+async function askConsent(prepared: PreparedStart, dataDir: string, context: CommandContext): Promise<void> {
+  const [{ requireConsent }, { consentsPath }, { whoAmI }] = await Promise.all([
+    import("../migrations/consent.js"),
+    import("../../adapters/consent/consents.js"),
+    import("../migrations/who.js"),
+  ]);
+  await requireConsent(prepared, {
+    context,
+    dataDir,
+    consentsFile: consentsPath(dataDir),
+    by: await whoAmI(prepared.source),
+  });
+}
+
+/** `towpath start` */
+export const start: CommandBody = async (input, context) => {
+  const { arguments: args, options } = readInput(Input, input);
+  const dataDir = dataDirectory(context.env);
+  const { spec, target, name, manual, allowHost, param: params } = options;
+  const request = { path: args[0] ?? ".", spec, target, name, params, manual, allowHost };
+  const prepared = await prepareStart(request, { cwd: context.cwd, env: context.env, dataDir });
+  if (options.dryRun) return dryRunResult(prepared.plan, context.env);
+  await askConsent(prepared, dataDir, context);
+  return launched(prepared, options, context);
+};

@@ -1,0 +1,196 @@
+import type { CommandDefinition, CommandOption } from "./command.js";
+
+const MIGRATION = ["<migration>", "a migration's id, the beginning of one, or @latest"] as const;
+const STEP = ["<step>", "id of a step, as `towpath plan` shows it"] as const;
+
+const LOCAL: CommandOption = {
+  flags: "--local",
+  description: "ask this machine's data directory only, not Temporal",
+};
+const YES: CommandOption = { flags: "-y, --yes", description: "do it without asking" };
+const AS: CommandOption = {
+  flags: "--as <name>",
+  description: "who decides (default: your git identity)",
+};
+
+/** The commands that start, show and steer migrations, in the order of the help. */
+export const MIGRATION_COMMANDS: readonly CommandDefinition[] = [
+  {
+    name: "start",
+    description: "start a migration of a codebase",
+    arguments: [
+      ["[path]", "the project: a git checkout, or a folder of one (default: the working directory)"],
+    ],
+    options: [
+      { flags: "--spec <file>", description: "the migration spec (default: towpath.yaml in the project)" },
+      { flags: "--target <target>", description: "what to migrate to; needed where there is no spec" },
+      { flags: "--param <name=value>", description: "a parameter of the spec; repeatable", repeatable: true },
+      {
+        flags: "--name <name>",
+        description: "the migration's name (default: the spec's, else the folder's)",
+      },
+      { flags: "--manual", description: "a person advances every phase" },
+      { flags: "--wait", description: "tell what happens, and wait for the end" },
+      { flags: "--dry-run", description: "show what would be done; start nothing, write nothing" },
+      { flags: "--allow-host", description: "let the spec's commands run on this host, for this start" },
+    ],
+    help: `A spec is code: its commands run on this host only after somebody agreed, by --allow-host or by answering
+the question that is asked once for a project on a terminal. Without a spec the migration is hands-on:
+people write the artefacts, and \`towpath advance\` checks the gates.
+
+The project's checkout is never touched: the work is done in a worktree of its own, on branch towpath/<id>.
+
+Examples:
+  towpath start --dry-run
+  towpath start . --allow-host --wait
+  towpath start services/api --spec specs/java-17.yaml --param floor=17
+  towpath start . --target python3`,
+    load: async () => (await import("./commands/start.js")).start,
+  },
+  {
+    name: "list",
+    description: "list migrations: those that Temporal knows and those on this machine",
+    options: [LOCAL],
+    load: async () => (await import("./commands/list.js")).list,
+  },
+  {
+    name: "status",
+    description: "show where a migration stands and what it waits for",
+    arguments: [MIGRATION],
+    options: [LOCAL],
+    help: "Example:\n  towpath status @latest",
+    load: async () => (await import("./commands/status.js")).status,
+  },
+  {
+    name: "watch",
+    description: "tell what happens in a migration until it ends",
+    arguments: [MIGRATION],
+    help: `Ctrl-C ends the watching, never the migration. Exit code 5 when the migration did not complete.
+With --json every event is one line of JSON.`,
+    load: async () => (await import("./commands/watch.js")).watch,
+  },
+  {
+    name: "plan",
+    description: "show a migration's steps and what became of each",
+    arguments: [MIGRATION],
+    options: [LOCAL],
+    help: "On the host that holds the migration the plan is complete; elsewhere the newest 50 steps are shown.",
+    load: async () => (await import("./commands/plan.js")).plan,
+  },
+  {
+    name: "gates",
+    description: "show what the last check of each phase's gate found",
+    arguments: [MIGRATION],
+    options: [LOCAL],
+    load: async () => (await import("./commands/gates.js")).gates,
+  },
+  {
+    name: "logs",
+    description: "show what a migration's commands wrote",
+    arguments: [
+      MIGRATION,
+      ["[step]", "id of a step, `setup`, `baseline` or `gate-<phase>`; without it, what there is to read"],
+    ],
+    options: [
+      { flags: "--attempt <n>", description: "which attempt (default: the newest)" },
+      { flags: "-f, --follow", description: "go on until the attempt ends" },
+    ],
+    help: `Logs are on the host that runs the migration. Secrets are redacted. With --json the files are listed;
+with --json and --follow each piece is one line of JSON.
+
+Examples:
+  towpath logs @latest
+  towpath logs @latest two-to-three --attempt 1
+  towpath logs @latest baseline -f`,
+    load: async () => (await import("./commands/logs.js")).logs,
+  },
+  {
+    name: "advance",
+    description: "leave a phase through its gate",
+    arguments: [MIGRATION, ["<phase>", "understand, guardrail, migrate or verify"]],
+    help: "The gate is checked first: its commands run, and exit code 4 says that it stays closed.",
+    load: async () => (await import("./commands/advance.js")).advance,
+  },
+  {
+    name: "approve",
+    description: "approve the tree that a migration wants approved",
+    arguments: [MIGRATION],
+    options: [
+      { flags: "--comment <text>", description: "recorded with the approval" },
+      AS,
+      {
+        flags: "--tree <id>",
+        description: "the tree that you looked at; another one is refused (default: the awaited one)",
+      },
+    ],
+    help: `Look first: git diff <base>..towpath/<id>
+
+Example:
+  towpath approve @latest --comment "read the diff"`,
+    load: async () => (await import("./commands/approve.js")).approve,
+  },
+  {
+    name: "reject",
+    description: "reject what a migration wants approved, which ends it",
+    arguments: [MIGRATION],
+    options: [{ flags: "--comment <text>", description: "recorded with the rejection" }, AS, YES],
+    load: async () => (await import("./commands/reject.js")).reject,
+  },
+  {
+    name: "retry",
+    description: "try again what a migration has stopped at",
+    arguments: [MIGRATION],
+    load: async () => (await import("./commands/retry.js")).retry,
+  },
+  {
+    name: "skip",
+    description: "leave out the step that a migration has stopped at",
+    arguments: [MIGRATION, STEP],
+    options: [{ flags: "--reason <text>", description: "why; recorded with your name (required)" }, YES],
+    load: async () => (await import("./commands/skip.js")).skip,
+  },
+  {
+    name: "rollback",
+    description: "go back to before a step, and run it and the later ones again",
+    arguments: [MIGRATION, STEP],
+    options: [YES],
+    help: "The migration must be waiting or paused. What is undone stays reachable by a tag.",
+    load: async () => (await import("./commands/rollback.js")).rollback,
+  },
+  {
+    name: "pause",
+    description: "let a migration stand still before its next step",
+    arguments: [MIGRATION],
+    load: async () => (await import("./commands/pause.js")).pause,
+  },
+  {
+    name: "resume",
+    description: "let a paused migration go on",
+    arguments: [MIGRATION],
+    load: async () => (await import("./commands/pause.js")).resume,
+  },
+  {
+    name: "stop",
+    description: "end a migration; its branch and evidence stay",
+    arguments: [MIGRATION],
+    options: [{ flags: "--reason <text>", description: "recorded as the outcome" }, YES],
+    load: async () => (await import("./commands/stop.js")).stop,
+  },
+  {
+    name: "validate",
+    description: "check a migration spec",
+    arguments: [["[file]", "the spec (default: ./towpath.yaml)"]],
+    help: "Prints file:line:column: what is wrong, a line each; exit code 2 when something is.",
+    load: async () => (await import("./commands/validate.js")).validate,
+  },
+  {
+    name: "schema",
+    description: "print the JSON Schema of migration specs, for editors",
+    help: `Example:
+  towpath schema > towpath.schema.json
+
+and as the first line of a spec:
+  # yaml-language-server: $schema=./towpath.schema.json`,
+    load: async () => (await import("./commands/schema.js")).schema,
+  },
+];

@@ -1,0 +1,64 @@
+import { rememberConsent } from "../../adapters/consent/consents.js";
+import { TowpathError } from "../../model/errors.js";
+import type { CommandContext } from "../command.js";
+import { printableBlock } from "../printable.js";
+import { confirm } from "../prompt.js";
+import type { PreparedStart } from "./preparation.js";
+
+const SHOWN_COMMANDS = 30;
+
+function consentRequired(project: string, details: string): TowpathError {
+  return new TowpathError(
+    "ConsentRequired",
+    `The spec's commands would run on this host, with your rights, and nobody has agreed to that for ${project}. ${details}`,
+    { details: { project } },
+  );
+}
+
+function firstLine(command: string): string {
+  const [line = "", ...rest] = command.trim().split("\n");
+  return rest.length === 0 ? line : `${line} … (${rest.length + 1} lines)`;
+}
+
+function question(prepared: PreparedStart, consentsFile: string): string {
+  const shown = prepared.commands.slice(0, SHOWN_COMMANDS).map((command) => `  ${firstLine(command)}`);
+  const more = prepared.commands.length - shown.length;
+  return printableBlock(
+    [
+      `${prepared.specFile?.shown ?? "The spec"} is code. These commands run on this host, with your rights:`,
+      ...shown,
+      ...(more > 0 ? [`  … and ${more} more (all of them: towpath start --dry-run)`] : []),
+      `A yes holds for every later start in ${prepared.source}, and is kept in ${consentsFile}.`,
+      "Let the commands of this project's specs run on this host?",
+    ].join("\n"),
+  );
+}
+
+/**
+ * Sees to it that somebody agreed to running the spec's commands on the host: by flag for this start, by an earlier
+ * answer for this project, or by being asked now.
+ * @param by who is asked, for the record
+ * @throws TowpathError `ConsentRequired`
+ */
+export async function requireConsent(
+  prepared: PreparedStart,
+  surroundings: {
+    readonly context: CommandContext;
+    readonly dataDir: string;
+    readonly consentsFile: string;
+    readonly by: string;
+  },
+): Promise<void> {
+  if (prepared.plan.host !== "consent needed") return;
+  const { context, dataDir, consentsFile, by } = surroundings;
+  if (!context.interactive || context.json) {
+    throw consentRequired(
+      prepared.source,
+      "Read the spec (towpath start --dry-run), then start with --allow-host.",
+    );
+  }
+  if (!(await confirm(question(prepared, consentsFile)))) {
+    throw consentRequired(prepared.source, "Nothing was started.");
+  }
+  await rememberConsent(dataDir, prepared.source, { at: new Date(), by });
+}

@@ -1,0 +1,83 @@
+import { randomBytes } from "node:crypto";
+import { WorkflowExecutionAlreadyStartedError, type Client } from "@temporalio/client";
+import { TowpathError } from "../../model/errors.js";
+import { MIGRATION_ID_RANDOM_BYTES, createMigrationId } from "../../model/ids.js";
+import { MigrationInput } from "../../model/messages.js";
+import { WORKFLOW_QUEUE } from "../../model/queues.js";
+import { MIGRATION_WORKFLOW } from "../../workflows/migration.contract.js";
+import { asTowpathError } from "./failures.js";
+import type { PreparedStart } from "./preparation.js";
+
+export interface LaunchOptions {
+  readonly hostId: string;
+  readonly author: { readonly name: string; readonly email: string };
+  readonly startedBy: string;
+  readonly manual: boolean;
+}
+
+function inputOf(prepared: PreparedStart, options: LaunchOptions): MigrationInput {
+  const { plan, specFile, source } = prepared;
+  const { hostId, author, startedBy, manual } = options;
+  return MigrationInput.parse({
+    migrationId: createMigrationId({
+      now: new Date(),
+      codebase: source,
+      random: randomBytes(MIGRATION_ID_RANDOM_BYTES),
+    }),
+    name: plan.name,
+    target: plan.target,
+    hostId,
+    source,
+    spec: specFile === null ? null : { fileName: specFile.fileName, text: specFile.text },
+    params: plan.params,
+    manual,
+    allowHost: plan.host !== "no commands",
+    author,
+    startedBy,
+  });
+}
+
+/** An answer that got lost does not say whether the workflow runs: the user must be able to find out. */
+function notStarted(id: string, error: unknown): TowpathError {
+  if (error instanceof WorkflowExecutionAlreadyStartedError) {
+    return new TowpathError("MigrationExists", `The migration ${id} exists already: towpath status ${id}`, {
+      cause: error,
+      details: { id },
+    });
+  }
+  const known = asTowpathError(error);
+  if (known.category !== "unreachable") return known;
+  return new TowpathError(
+    known.type,
+    `${known.message}\nThe migration may have been started all the same: see \`towpath status ${id}\` before you start another.`,
+    { cause: error, details: { id } },
+  );
+}
+
+/**
+ * Starts the workflow of a migration. Its id is drawn here, once; a start that is sent twice is one migration.
+ * @returns the input it runs with
+ * @throws TowpathError `MigrationExists`, `TemporalUnreachable`
+ */
+export async function launch(
+  client: Client,
+  prepared: PreparedStart,
+  options: LaunchOptions,
+): Promise<MigrationInput> {
+  const input = inputOf(prepared, options);
+  const { migrationId: id, name, target, source, hostId } = input;
+  try {
+    await client.workflow.start(MIGRATION_WORKFLOW, {
+      workflowId: id,
+      taskQueue: WORKFLOW_QUEUE,
+      workflowIdConflictPolicy: "FAIL",
+      workflowIdReusePolicy: "REJECT_DUPLICATE",
+      args: [input],
+      memo: { name, target, source, host: hostId },
+      staticSummary: `${name} → ${target}`,
+    });
+    return input;
+  } catch (error) {
+    throw notStarted(id, error);
+  }
+}
