@@ -46,15 +46,28 @@ export interface StructureFault {
  */
 export function checkStructure(doc: Document.Parsed): StructureFault[] {
   const faults: StructureFault[] = [];
-  visit(doc.contents, [], faults);
+  visit(doc.contents, { path: [], anchors: new Set() }, faults);
   return faults;
 }
 
-function visit(node: unknown, path: SpecPath, faults: StructureFault[]): void {
-  if (isSeq(node)) {
-    for (const [index, item] of node.items.entries()) visit(item, [...path, index], faults);
-  } else if (isMap(node)) {
-    visitMap(node.items, path, faults);
+interface Where {
+  readonly path: SpecPath;
+  /** The anchors of all that the node stands in. */
+  readonly anchors: ReadonlySet<string>;
+}
+
+function visit(node: unknown, { path, anchors }: Where, faults: StructureFault[]): void {
+  if (isAlias(node)) {
+    if (!anchors.has(node.source)) return;
+    const message = `the alias \`*${node.source}\` stands inside of what it names`;
+    faults.push({ message, path, offset: offsetOf(node) });
+    return;
+  }
+  if (!isSeq(node) && !isMap(node)) return;
+  const inner = node.anchor === undefined ? anchors : new Set([...anchors, node.anchor]);
+  if (isMap(node)) return visitMap(node.items, { path, anchors: inner }, faults);
+  for (const [index, item] of node.items.entries()) {
+    visit(item, { path: [...path, index], anchors: inner }, faults);
   }
 }
 
@@ -63,14 +76,15 @@ interface KeyValue {
   readonly value: unknown;
 }
 
-function visitMap(pairs: readonly KeyValue[], path: SpecPath, faults: StructureFault[]): void {
+function visitMap(pairs: readonly KeyValue[], { path, anchors }: Where, faults: StructureFault[]): void {
   const seen = new Set<string>();
   for (const { key, value } of pairs) {
     const name = isScalar(key) ? String(key.value) : null;
+    const inner = [...path, name ?? "?"];
     const message = name === null ? "a key must be plain text" : keyFault(name, seen);
-    if (message !== null) faults.push({ message, path: [...path, name ?? "?"], offset: offsetOf(key) });
+    if (message !== null) faults.push({ message, path: inner, offset: offsetOf(key) });
     if (name !== null) seen.add(name);
-    visit(value, [...path, name ?? "?"], faults);
+    visit(value, { path: inner, anchors }, faults);
   }
 }
 
