@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import { array, assert, property, string } from "fast-check";
 import { describe, expect, it } from "vitest";
 import { listFiles, scopeMessage, scopeViolations, type Scope } from "../../src/model/scope.js";
 
@@ -58,11 +58,9 @@ describe("scope", () => {
   });
 
   it("never lets a path below a protected directory through, whatever it is called", () => {
-    const segment = fc
-      .string({ minLength: 1 })
-      .filter((text) => !/[/\0]/.test(text) && !/^\.{1,2}$/.test(text));
-    fc.assert(
-      fc.property(fc.array(segment, { minLength: 1, maxLength: 4 }), (segments) => {
+    const segment = string({ minLength: 1 }).filter((text) => !/[/\0]/.test(text) && !/^\.{1,2}$/.test(text));
+    assert(
+      property(array(segment, { minLength: 1, maxLength: 4 }), (segments) => {
         const path = ["tests", ...segments].join("/");
         expect(reasons({ include: ["**"], protect: ["tests/**"] }, path)).toEqual([`protected ${path}`]);
         expect(reasons({ include: ["tests/**"] }, path)).toEqual([]);

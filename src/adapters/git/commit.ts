@@ -4,7 +4,7 @@ import { rawChanges, type ChangesRequest, type RawChanges } from "./changes.js";
 import { attachHead, objectIds } from "./head.js";
 import { publishIndex } from "./index-file.js";
 import { commitMessage, MIGRATION_TRAILER, STEP_TRAILER, trailerValues } from "./message.js";
-import { joinRaw, rawPaths, readable, type RawPath } from "./paths.js";
+import { joinRaw, readable, type RawPath } from "./paths.js";
 import { branchRef, repositoryPlace, worktreePlace, type Worktree } from "./places.js";
 import { foreign, moveRef } from "./refs.js";
 import type { Identity } from "./repository.js";
@@ -39,15 +39,16 @@ export interface BuiltCommit {
 export async function buildCommit(request: CommitRequest): Promise<BuiltCommit> {
   const { worktree, base, signal } = request;
   const place = worktreePlace(worktree);
-  const [raw, stale, [baseTree, from]] = await Promise.all([
+  const [raw, isAtBase, [baseTree, from]] = await Promise.all([
     rawChanges(request),
-    stagedPaths(place, base, signal),
+    isIndexAt(place, base, signal),
     objectIds(repositoryPlace(worktree), [`${base}^{tree}`, `${branchRef(worktree)}^{commit}`], signal),
   ]);
   if (!baseTree) throw new TowpathError("GitFailed", `${base} is no commit in ${worktree.commonDir}`);
   if (!from) throw branchGone(worktree);
   refuseEmbedded(raw.embedded);
-  await stage(place, raw, stale, signal);
+  if (!isAtBase) await runGit(place, ["read-tree", "--reset", base], { signal });
+  await stage(place, raw, signal);
   const tree = await gitText(place, ["write-tree"], { signal });
   if (tree === baseTree) return { commit: base, tree, changed: false, from };
   return { commit: await commitTree(request, tree), tree, changed: true, from };
@@ -113,27 +114,29 @@ export async function findStepCommit(request: {
   return null;
 }
 
-/** Where our index differs from the base commit: an interrupted call staged something there. */
-async function stagedPaths(place: GitPlace, base: string, signal?: AbortSignal): Promise<RawPath[]> {
-  const args = ["diff-index", "--cached", "--name-only", "-z", "--no-renames", base, "--"];
-  return rawPaths((await runGit(place, args, { signal })).stdout);
+/** Whether our index is at the base commit: an interrupted call may have staged something there. */
+async function isIndexAt(place: GitPlace, base: string, signal?: AbortSignal): Promise<boolean> {
+  const args = ["diff-index", "--cached", "--quiet", "--ignore-submodules=none", base, "--"];
+  return (await runGit(place, args, { signal, accept: [0, 1] })).exitCode === 0;
 }
 
-async function stage(
+async function stage(place: GitPlace, raw: RawChanges, signal?: AbortSignal): Promise<void> {
+  const removed = [...raw.untracked];
+  const present: RawPath[] = [];
+  for (const [path, kind] of raw.changed) (kind === "deleted" ? removed : present).push(path);
+  // Removals first and by name: a directory may be where the file was, a file where the directory was.
+  await updateIndex(place, ["--force-remove"], removed, signal);
+  await updateIndex(place, ["--add", "--remove", "--replace"], present, signal);
+}
+
+async function updateIndex(
   place: GitPlace,
-  raw: RawChanges,
-  stale: readonly RawPath[],
+  how: readonly string[],
+  paths: readonly RawPath[],
   signal?: AbortSignal,
 ): Promise<void> {
-  const paths = new Set([...stale, ...raw.changed.keys()]);
-  if (paths.size > 0) {
-    const args = ["update-index", "--add", "--remove", "--replace", "-z", "--stdin"];
-    await runGit(place, args, { signal, input: joinRaw([...paths]) });
-  }
-  if (raw.untracked.length > 0) {
-    const args = ["update-index", "--force-remove", "-z", "--stdin"];
-    await runGit(place, args, { signal, input: joinRaw(raw.untracked) });
-  }
+  if (paths.length === 0) return;
+  await runGit(place, ["update-index", ...how, "-z", "--stdin"], { signal, input: joinRaw(paths) });
 }
 
 async function commitTree(request: CommitRequest, tree: string): Promise<string> {
