@@ -60,10 +60,10 @@ export class GateKeeper {
   }
 
   private async waitAtClosedGate(gate: GateResult): Promise<AdvanceLetter | null> {
-    const { input, state } = this.parts;
+    const { state } = this.parts;
     const letter = await this.reception.waitFor({
       kind: "gate-closed",
-      message: `${closedText(gate)}; check again with: towpath retry ${input.migrationId}`,
+      message: closedText(gate),
     });
     if (letter?.kind === "retry") letter.answer({ retried: `the gate of '${state.phase}'` });
     else if (letter?.kind !== "advance") letter?.refuse(lateRefusal(state, letter));
@@ -72,11 +72,11 @@ export class GateKeeper {
   }
 
   private async waitForAdvance(phase: Phase): Promise<AdvanceLetter> {
-    const { input, state } = this.parts;
+    const { state } = this.parts;
     for (;;) {
       const letter = await this.reception.waitFor({
         kind: "advance",
-        message: `leave phase '${phase}' with: towpath advance ${input.migrationId} ${phase}`,
+        message: `phase '${phase}' is left when somebody advances it`,
       });
       if (letter?.kind === "advance") return letter;
       letter?.refuse(lateRefusal(state, letter));
@@ -116,16 +116,14 @@ export class GateKeeper {
 
   /** False when what was to be approved is not there any more, so that the gate must be checked again. */
   private async collectApprovals(phase: Phase, gate: GateResult, rule: ApprovalRule): Promise<boolean> {
-    const { state, input } = this.parts;
+    const { state } = this.parts;
     const deadline = rule.timeoutMs === null ? undefined : Date.now() + rule.timeoutMs;
     let approvedBy: readonly string[] = [];
     for (;;) {
       const letter = await this.reception.waitFor(
         {
           kind: "approval",
-          message:
-            `tree ${gate.tree.slice(0, 12)} needs ${rule.required - approvedBy.length} approval(s): ` +
-            `towpath approve ${input.migrationId} | reject ${input.migrationId}`,
+          message: approvalText(gate.tree, rule.required - approvedBy.length),
           tree: gate.tree,
           required: rule.required,
           approved_by: [...approvedBy],
@@ -187,10 +185,10 @@ export class GateKeeper {
 
   private async approvalTimedOut(phase: Phase, rule: ApprovalRule): Promise<boolean> {
     if (rule.onTimeout === "reject") throw new Rejected(`nobody approved ${phase} in time`);
-    const { input, state } = this.parts;
+    const { state } = this.parts;
     const letter = await this.reception.waitFor({
       kind: "gate-closed",
-      message: `nobody approved ${phase} in time; ask again with: towpath retry ${input.migrationId}`,
+      message: `nobody approved ${phase} in time; a retry asks again`,
     });
     if (letter?.kind === "retry") letter.answer({ retried: `the approval of '${phase}'` });
     else letter?.refuse(lateRefusal(state, letter));
@@ -201,4 +199,8 @@ export class GateKeeper {
 
 function closedText(gate: GateResult): string {
   return `Phase gate failed: ${gate.refusals.join("; ")}`;
+}
+
+function approvalText(tree: string, missing: number): string {
+  return `tree ${tree.slice(0, 12)} needs ${missing} ${missing === 1 ? "approval" : "approvals"}`;
 }

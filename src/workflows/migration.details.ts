@@ -1,4 +1,5 @@
 import { setCurrentDetails } from "@temporalio/workflow";
+import type { Waiting } from "../model/manifest.js";
 import type { MigrationInput, StepView } from "../model/messages.js";
 import { PHASES } from "../model/phases.js";
 import type { MigrationState } from "./migration.state.js";
@@ -8,7 +9,7 @@ export function describeMigration(input: MigrationInput, state: MigrationState):
   const lines = [
     `**${input.name}** → ${input.target} · ${state.status} · branch \`${state.workspace.branch}\``,
     "",
-    ...(state.waiting ? [`> waits: ${oneLine(state.waiting.message)}`, ""] : []),
+    ...(state.waiting ? waitingLines(input, state.waiting) : []),
     "| phase | status |",
     "| --- | --- |",
     ...PHASES.map((phase) => `| ${phase} | ${state.phases[phase]} |`),
@@ -17,6 +18,15 @@ export function describeMigration(input: MigrationInput, state: MigrationState):
     ...(state.recentSteps.length > 0 ? stepTable(state.recentSteps) : []),
   ];
   setCurrentDetails(lines.join("\n"));
+}
+
+function waitingLines(input: MigrationInput, waiting: Waiting): string[] {
+  return [
+    `> waits: ${oneLine(waiting.message)}`,
+    "",
+    `\`towpath status ${input.migrationId}\` says what you can do.`,
+    "",
+  ];
 }
 
 function stepTable(steps: readonly StepView[]): string[] {

@@ -85,12 +85,9 @@ export class Reception {
 
   /** Stands still while the migration is paused. */
   async pausePoint(): Promise<void> {
-    const { state, input } = this.parts;
+    const { state } = this.parts;
     if (!state.paused) return;
-    await this.waitFor(
-      { kind: "paused", message: `paused; go on with: towpath resume ${input.migrationId}` },
-      { until: () => !state.paused },
-    );
+    await this.waitFor({ kind: "paused", message: "paused" }, { until: () => !state.paused });
     await this.goOn();
   }
 
@@ -124,10 +121,8 @@ export class Reception {
   }
 
   private async waitForRetry(waitingFor: WaitingFor, afterMs?: number): Promise<void> {
-    const { input } = this.parts;
-    const message = `${waitingFor.message}; try again with: towpath retry ${input.migrationId}`;
     const options = afterMs === undefined ? {} : { deadline: Date.now() + afterMs };
-    const letter = await this.waitFor({ ...waitingFor, message }, options);
+    const letter = await this.waitFor(waitingFor, options);
     if (letter?.kind === "retry") letter.answer({ retried: waitingFor.message });
     else letter?.refuse(lateRefusal(this.parts.state, letter));
     await this.goOn();

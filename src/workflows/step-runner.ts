@@ -108,15 +108,11 @@ export class StepRunner {
     attempts: number,
     cause: AttemptFailure,
   ): Promise<"again" | "done"> {
-    const { input } = this.parts;
-    const id = input.migrationId;
     for (;;) {
       const letter = await this.reception.waitFor({
         kind: "step-failed",
         step: step.id,
-        message:
-          `step '${step.id}' failed (attempt ${attempts}): ${cause.message}; ` +
-          `towpath retry ${id} | skip ${id} ${step.id} --reason … | rollback ${id} <step> | stop ${id}`,
+        message: `step '${step.id}' failed (attempt ${attempts}): ${cause.message}`,
       });
       if (letter?.kind === "retry") {
         letter.answer({ retried: `step '${step.id}'` });
