@@ -1,3 +1,5 @@
+import { secretTooShort } from "./redaction.js";
+
 /**
  * The environment of commands is made from an allow-list, so that a step sees what it needs to find its tools and nothing that
  * happens to be in the worker's environment (tokens, Temporal's keys, git's overrides).
@@ -58,16 +60,26 @@ export function commandEnvironment(parts: {
   return environment;
 }
 
+/** `scheme://user:password@`; a long name without a password is a token. Lengths are bounded, as values may be anything. */
+const USER_INFO = /\b[a-z][a-z0-9+.-]{0,30}:\/\/([^\s:@/]{0,1000})(?::([^\s@/]{0,1000}))?@/gi;
+const TOKEN_LENGTH = 16;
+
 /**
- * Passwords inside URLs of an environment (a proxy's, a package index's): they pass because the tools need
- * them, and are redacted like secrets. As written and percent-decoded.
+ * Passwords and tokens inside URLs of what passes through (a proxy's, a package index's): they pass because the tools need
+ * them, and are redacted like secrets, as written and percent-decoded. Those too short to be redacted are left out.
  */
 export function credentialsIn(environment: Variables): string[] {
-  const found = new Set<string>();
-  for (const value of Object.values(environment))
-    for (const [, password = ""] of (value ?? "").matchAll(/[a-z][a-z0-9+.-]*:\/\/[^\s:@/]*:([^\s@/]+)@/gi))
-      for (const form of [password, percentDecoded(password)]) found.add(form);
-  return [...found];
+  const values = Object.entries(environment).map(([name, value]) =>
+    isPassedThrough(name) ? (value ?? "") : "",
+  );
+  const found = values.flatMap((value) => Array.from(value.matchAll(USER_INFO))).flatMap(credentialsOf);
+  return [...new Set(found.flatMap((text) => [text, percentDecoded(text)]))].filter(
+    (text) => !secretTooShort(text),
+  );
+}
+
+function credentialsOf([, user = "", password = ""]: readonly string[]): string[] {
+  return user.length >= TOKEN_LENGTH ? [user, password] : [password];
 }
 
 function percentDecoded(text: string): string {

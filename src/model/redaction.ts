@@ -1,5 +1,6 @@
 import { TowpathError } from "./errors.js";
 import { secretForms } from "./secret-forms.js";
+import { SecretSearch } from "./secret-search.js";
 
 /** What stands in place of a secret. */
 export const MASK = "***";
@@ -44,8 +45,8 @@ export function createRedactor(secretValues: readonly string[]): Redactor {
     );
   const forms = [...new Set(secretValues.flatMap((value) => secretForms(value, MIN_SECRET_LENGTH)))];
   if (forms.length === 0) return CLEAR;
-  const patterns = compile(forms);
-  const stream = () => new MaskingStream(patterns);
+  const search = new SecretSearch(forms);
+  const stream = () => new MaskingStream(search);
   return {
     stream,
     text(text) {
@@ -61,42 +62,17 @@ const CLEAR: Redactor = {
   stream: () => ({ push: (chunk) => chunk, end: () => "" }),
 };
 
-interface Patterns {
-  /** All forms as one alternation, longest first, so that a match is the longest one that starts there. */
-  readonly any: RegExp;
-  readonly byFirstUnit: ReadonlyMap<number, readonly string[]>;
-  readonly longest: number;
-}
-
-function compile(forms: readonly string[]): Patterns {
-  const longestFirst = [...forms].sort((a, b) => b.length - a.length);
-  const byFirstUnit = new Map<number, string[]>();
-  for (const form of longestFirst) {
-    const unit = form.charCodeAt(0);
-    byFirstUnit.set(unit, [...(byFirstUnit.get(unit) ?? []), form]);
-  }
-  return {
-    any: new RegExp(longestFirst.map(escapeRegExp).join("|"), "g"),
-    byFirstUnit,
-    longest: longestFirst[0]?.length ?? 0,
-  };
-}
-
-function escapeRegExp(text: string): string {
-  return text.replace(/[\\^$.*+?()[\]{}|/-]/g, "\\$&");
-}
-
 /** Masks the union of all occurrences, overlapping ones included. */
 class MaskingStream implements RedactionStream {
   private pending = "";
   /** How far into `pending` a mask reaches that is written already; 0 when its end may still touch the next find, -1 when there is none. */
   private masked = -1;
 
-  constructor(private readonly patterns: Patterns) {}
+  constructor(private readonly search: SecretSearch) {}
 
   push(chunk: string): string {
     this.pending += chunk;
-    return this.take(this.pending.length - this.openSuffix());
+    return this.take(this.pending.length - this.search.openSuffix(this.pending));
   }
 
   end(): string {
@@ -107,35 +83,19 @@ class MaskingStream implements RedactionStream {
 
   /** Every find that starts before `cut` is complete in `pending`; writes everything before `cut` and drops it. */
   private take(cut: number): string {
-    const { any } = this.patterns;
     let clean = "";
     let position = Math.max(0, this.masked);
     let maskEnd = this.masked;
-    any.lastIndex = 0;
-    for (let find = any.exec(this.pending); find && find.index < cut; find = any.exec(this.pending)) {
-      if (find.index > maskEnd) clean += this.pending.slice(position, find.index) + MASK;
-      maskEnd = Math.max(maskEnd, find.index + find[0].length);
+    let find = this.search.next(this.pending, 0);
+    while (find !== null && find.start < cut) {
+      if (find.start > maskEnd) clean += this.pending.slice(position, find.start) + MASK;
+      maskEnd = Math.max(maskEnd, find.end);
       position = maskEnd;
-      any.lastIndex = find.index + 1;
+      find = this.search.next(this.pending, find.start + 1);
     }
-    if (position < cut) {
-      clean += this.pending.slice(position, cut);
-    }
+    if (position < cut) clean += this.pending.slice(position, cut);
     this.masked = maskEnd >= cut ? maskEnd - cut : -1;
     this.pending = this.pending.slice(cut);
     return clean;
-  }
-
-  /** Length of the longest end of `pending` that is the beginning of a form: only there may a secret still grow. */
-  private openSuffix(): number {
-    const { byFirstUnit, longest } = this.patterns;
-    const text = this.pending;
-    for (let start = Math.max(0, text.length - longest + 1); start < text.length; start++) {
-      const candidates = byFirstUnit.get(text.charCodeAt(start));
-      if (candidates === undefined) continue;
-      const end = text.slice(start);
-      if (candidates.some((form) => form.length > end.length && form.startsWith(end))) return end.length;
-    }
-    return 0;
   }
 }

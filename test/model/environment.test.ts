@@ -73,14 +73,23 @@ describe("the environment of commands", () => {
     );
   });
 
-  it("finds passwords in URLs, so that they can be redacted", () => {
+  it("finds passwords and tokens in URLs, so that they can be redacted", () => {
     const found = credentialsIn({
       HTTP_PROXY: "http://user:s3cr%40t@proxy:8080",
-      PIP_EXTRA_INDEX_URL: "https://a:one@x/simple https://b:two@y/simple",
+      PIP_EXTRA_INDEX_URL: "https://a:first@x/simple https://b:second@y/simple",
+      PIP_INDEX_URL: "https://a-token-without-password@x/simple https://bob@y",
+      UV_INDEX_URL: "https://u:abc@too-short",
+      DATABASE_URL: "postgres://test:test-not-passed@localhost",
       PATH: "/usr/bin:/bin",
       NO_PROXY: undefined,
       GOPROXY: "https://proxy.example,direct",
     });
-    expect(found.sort()).toEqual(["one", "s3cr%40t", "s3cr@t", "two"]);
+    expect(found.sort()).toEqual(["a-token-without-password", "first", "s3cr%40t", "s3cr@t", "second"]);
+  });
+
+  it("looks through a long value quickly", () => {
+    const begin = performance.now();
+    expect(credentialsIn({ PATH: "a".repeat(1_000_000), LANG: "x://".repeat(100_000) })).toEqual([]);
+    expect(performance.now() - begin).toBeLessThan(2000);
   });
 });

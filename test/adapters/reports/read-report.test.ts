@@ -107,8 +107,18 @@ describe("reading test reports", () => {
     const { report } = await readReport({
       directory,
       pattern: "r.xml",
-      redactor: createRedactor(["tok&n-1"]),
+      redactor: createRedactor(["tok&n-1", "testcase"]),
     });
     expect(report.tests).toEqual([{ classname: "", name: "login ***", status: "failed", message: "***!" }]);
+  });
+
+  it("masks a secret where a long message is cut", async () => {
+    await write(
+      "r.xml",
+      `<testsuite><testcase name="t"><error>${"x".repeat(990)}a-long-secret</error></testcase></testsuite>`,
+    );
+    const redactor = createRedactor(["a-long-secret"]);
+    const { report } = await readReport({ directory, pattern: "r.xml", redactor });
+    expect(report.tests[0]?.message).toBe(`${"x".repeat(990)}***`);
   });
 });
