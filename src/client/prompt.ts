@@ -8,10 +8,15 @@ export function confirm(question: string): Promise<boolean> {
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
   return new Promise((resolve) => {
     let answer = "";
+    let typedEnter = false;
     terminal.on("SIGINT", () => terminal.close());
-    terminal.on("close", () => resolve(/^y(es)?$/i.test(answer.trim())));
+    terminal.on("close", () => {
+      if (!typedEnter) process.stderr.write("\n");
+      resolve(/^y(es)?$/i.test(answer.trim()));
+    });
     terminal.question(`${question} [y/N] `, (typed) => {
       answer = typed;
+      typedEnter = true;
       terminal.close();
     });
   });

@@ -23,9 +23,9 @@ const Input = z.object({
 });
 type Options = z.infer<typeof Input>["options"];
 
-function nextSteps(input: MigrationInput, dataDir: string): string[] {
+function nextSteps(input: MigrationInput, dataDir: string, waits: boolean): string[] {
   const id = input.migrationId;
-  if (input.spec !== null) return [`Follow it: towpath watch ${id}`];
+  if (input.spec !== null) return waits ? [] : [`Follow it: towpath watch ${id}`];
   return [
     "Hands-on: no spec, so people write the artefacts and advance the phases.",
     `  artefacts: ${dataDir}/migrations/${id}`,
@@ -34,12 +34,20 @@ function nextSteps(input: MigrationInput, dataDir: string): string[] {
   ];
 }
 
-function startedResult(input: MigrationInput, dataDir: string, link: string | null): CommandResult {
+interface StartedAt {
+  readonly dataDir: string;
+  /** The migration's page in the Web UI, where that is known. */
+  readonly link: string | null;
+  /** The command itself goes on and tells what happens. */
+  readonly waits: boolean;
+}
+
+function startedResult(input: MigrationInput, { dataDir, link, waits }: StartedAt): CommandResult {
   const { migrationId: id, name, target, hostId } = input;
   const text = [
     `Started ${id} (${name} → ${target})`,
     ...(link === null ? [] : [`Web UI: ${link}`]),
-    ...nextSteps(input, dataDir),
+    ...nextSteps(input, dataDir, waits),
   ];
   return {
     text: printableBlock(text.join("\n")),
@@ -70,7 +78,7 @@ async function launched(
       manual: options.manual,
     });
     const link = migrationLink(runtime, input.migrationId, context.env.TEMPORAL_UI_ADDRESS);
-    const started = startedResult(input, runtime.dataDir, link);
+    const started = startedResult(input, { dataDir: runtime.dataDir, link, waits: options.wait });
     if (!options.wait) return started;
     await context.emit(started);
     const [{ RemoteMigration }, { watchMigration }] = await Promise.all([

@@ -5,7 +5,7 @@ import { printableBlock } from "../printable.js";
 import { confirm } from "../prompt.js";
 import type { PreparedStart } from "./preparation.js";
 
-const SHOWN_COMMANDS = 30;
+const SHOWN_LINES = 40;
 
 function consentRequired(project: string, details: string): TowpathError {
   return new TowpathError(
@@ -15,19 +15,27 @@ function consentRequired(project: string, details: string): TowpathError {
   );
 }
 
-function firstLine(command: string): string {
-  const [line = "", ...rest] = command.trim().split("\n");
-  return rest.length === 0 ? line : `${line} … (${rest.length + 1} lines)`;
+/** Every line of the commands, as far as a screen goes: what is cut is said, for it may be what matters. */
+export function shownCommands(commands: readonly string[]): string[] {
+  const lines = commands.flatMap((command) =>
+    command
+      .trimEnd()
+      .split("\n")
+      .map((line, index) => `  ${index === 0 ? "$" : ">"} ${line}`),
+  );
+  const cut = lines.length - SHOWN_LINES;
+  if (cut <= 0) return lines;
+  return [
+    ...lines.slice(0, SHOWN_LINES),
+    `  … and ${cut} more lines; read them all with: towpath start --dry-run`,
+  ];
 }
 
 function question(prepared: PreparedStart, consentsFile: string): string {
-  const shown = prepared.commands.slice(0, SHOWN_COMMANDS).map((command) => `  ${firstLine(command)}`);
-  const more = prepared.commands.length - shown.length;
   return printableBlock(
     [
       `${prepared.specFile?.shown ?? "The spec"} is code. These commands run on this host, with your rights:`,
-      ...shown,
-      ...(more > 0 ? [`  … and ${more} more (all of them: towpath start --dry-run)`] : []),
+      ...shownCommands(prepared.commands),
       `A yes holds for every later start in ${prepared.source}, and is kept in ${consentsFile}.`,
       "Let the commands of this project's specs run on this host?",
     ].join("\n"),

@@ -73,8 +73,13 @@ function waitingKey(snapshot: Snapshot | null): string {
 
 function waitingEvents(before: Snapshot | null, after: Snapshot, now: Date): string[] {
   const key = waitingKey(after);
-  if (key === waitingKey(before)) return [];
-  return key === "" ? ["goes on"] : renderWaiting(after.progress, now).filter((line) => line !== "");
+  if (key === "" || key === waitingKey(before)) return [];
+  return renderWaiting(after.progress, now).filter((line) => line !== "");
+}
+
+/** The end of a wait is the cause of what comes with it, and so told before. */
+function resumption(before: Snapshot | null, after: Snapshot): string[] {
+  return waitingKey(before) !== "" && waitingKey(after) === "" ? ["goes on"] : [];
 }
 
 /**
@@ -83,6 +88,7 @@ function waitingEvents(before: Snapshot | null, after: Snapshot, now: Date): str
  */
 export function eventsBetween(before: Snapshot | null, after: Snapshot, now: Date): string[] {
   return [
+    ...resumption(before, after),
     ...phaseEvents(before, after),
     ...stepEvents(before, after),
     ...currentEvents(before, after),

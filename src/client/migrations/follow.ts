@@ -12,9 +12,17 @@ export interface Followed {
   plan(): Promise<Snapshot["plan"]>;
 }
 
+/** One line of what happened in a migration. */
+export interface FollowedEvent {
+  readonly line: string;
+  readonly view: ProgressView;
+  /** When it was seen; null for what happened before the first look, at a moment that is not known. */
+  readonly at: Date | null;
+}
+
 export interface FollowOptions {
-  /** Takes each line of what happened; it is waited for. */
-  readonly onEvent: (line: string, view: ProgressView) => Promise<void>;
+  /** Takes each event; it is waited for. */
+  readonly onEvent: (event: FollowedEvent) => Promise<void>;
   /** Ends the following, not the migration. */
   readonly signal?: AbortSignal;
   /** A query costs the worker a few milliseconds, so once a second is no load. */
@@ -81,7 +89,10 @@ export async function follow(migration: Followed, options: FollowOptions): Promi
   let before: Snapshot | null = null;
   for (;;) {
     const { execution, snapshot } = await lookPatiently(migration, options);
-    for (const line of eventsBetween(before, snapshot, now())) await options.onEvent(line, snapshot.progress);
+    const at = now();
+    for (const line of eventsBetween(before, snapshot, at)) {
+      await options.onEvent({ line, view: snapshot.progress, at: before === null ? null : at });
+    }
     before = snapshot;
     const over = execution !== "RUNNING" && execution !== "CONTINUED_AS_NEW";
     if (over || options.signal?.aborted === true) return { progress: snapshot.progress, execution };

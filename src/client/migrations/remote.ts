@@ -7,6 +7,7 @@ import {
 } from "@temporalio/client";
 import type { QueryDefinition, SignalDefinition, UpdateDefinition } from "@temporalio/common";
 import { TowpathError } from "../../model/errors.js";
+import { isTerminal } from "../../model/manifest.js";
 import { ProgressView, type GateView, type PlanView } from "../../model/messages.js";
 import * as contract from "../../workflows/migration.contract.js";
 import { asTowpathError, isDeadline, isGone } from "./failures.js";
@@ -111,6 +112,18 @@ export class RemoteMigration {
     );
   }
 
+  /** What became of a migration that is over: in its own words, else (nobody answers, or it was terminated) in Temporal's. */
+  private async finalStatus(): Promise<string> {
+    const execution = (await this.execution()).toLowerCase();
+    try {
+      const { status } = await this.progress();
+      return isTerminal(status) ? status : execution;
+    } catch (error) {
+      if (error instanceof TowpathError && error.category === "unreachable") return execution;
+      throw error;
+    }
+  }
+
   private async calling<T>(call: () => Promise<T>): Promise<T> {
     try {
       return await call();
@@ -124,11 +137,11 @@ export class RemoteMigration {
       return await call();
     } catch (error) {
       if (!isGone(error)) throw asTowpathError(error);
-      const status = (await this.execution()).toLowerCase();
+      const status = await this.finalStatus();
       throw new TowpathError(
         "WrongStatus",
         `The migration ${this.id} is over (${status}); nothing can be changed in it any more.`,
-        { cause: error, details: { id: this.id, execution: status } },
+        { cause: error, details: { id: this.id, status } },
       );
     }
   }

@@ -12,9 +12,10 @@ export function interruption(): { readonly signal: AbortSignal; readonly dispose
   return { signal: interrupt.signal, dispose: () => void process.off("SIGINT", onSignal) };
 }
 
-/** Clock time beside each line, so that a log of the lines tells how long things took. */
-function stamped(line: string, now: Date): string {
-  return line.startsWith(" ") ? `          ${line}` : `${now.toISOString().slice(11, 19)}  ${line}`;
+/** Clock time (UTC) beside each line, so that a log of the lines tells how long things took. */
+function stamped(line: string, at: Date | null): string {
+  const time = at === null || line.startsWith(" ") ? "" : at.toISOString().slice(11, 19);
+  return `${time.padEnd(8)}  ${line}`;
 }
 
 /** Tells what happens in a migration until it ends or Ctrl-C; answers how it ended. */
@@ -24,11 +25,10 @@ export async function watchMigration(migration: Followed, context: CommandContex
     const end = await follow(migration, {
       signal,
       onTrouble: context.progress,
-      onEvent: async (line, view) => {
-        const now = new Date();
+      onEvent: async ({ line, view, at }) => {
         await context.emit({
-          text: stamped(line, now),
-          data: { at: now.toISOString(), event: line, status: view.status, phase: view.phase },
+          text: stamped(line, at),
+          data: { at: at?.toISOString() ?? null, event: line, status: view.status, phase: view.phase },
         });
       },
     });

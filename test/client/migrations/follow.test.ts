@@ -34,7 +34,7 @@ async function linesOf(migration: Followed, options: { patienceMs?: number; sign
   const end = await follow(migration, {
     intervalMs: 1,
     ...options,
-    onEvent: async (line) => {
+    onEvent: async ({ line }) => {
       lines.push(line);
     },
     onTrouble: (message) => {
