@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { lstat, readdir, readFile, readlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { onTestFinished } from "vitest";
+import { afterAll, onTestFinished } from "vitest";
 import { advanceBranch, buildCommit } from "../../../src/adapters/git/commit.js";
 import type { Repository, Worktree } from "../../../src/adapters/git/places.js";
 import { openRepository } from "../../../src/adapters/git/repository.js";
@@ -43,18 +43,36 @@ export function temporaryDirectory(): string {
   return path;
 }
 
+const FILES = {
+  ".gitignore": "*.log\nnode_modules/\n",
+  "a.txt": "a\n",
+  "src/b.txt": "b\n",
+  "src/deep/c.txt": "c\n",
+};
+
+let template: string | undefined;
+
 /** A user's repository with one commit; ignores `*.log` and `node_modules/`. */
 export function userRepository(files: Readonly<Record<string, string>> = {}): string {
   const root = join(temporaryDirectory(), "project");
+  if (Object.keys(files).length > 0) return initialised(root, { ...FILES, ...files });
+  template ??= initialised(
+    join(realpathSync(mkdtempSync(join(tmpdir(), "towpath-git-"))), "template"),
+    FILES,
+  );
+  cpSync(template, root, { recursive: true, preserveTimestamps: true });
+  return root;
+}
+
+afterAll(() => {
+  if (template !== undefined) rmSync(dirname(template), { recursive: true, force: true });
+  template = undefined;
+});
+
+function initialised(root: string, files: Readonly<Record<string, string>>): string {
   mkdirSync(root);
-  git(root, "init", "--quiet", "--initial-branch=main");
-  write(root, {
-    ".gitignore": "*.log\nnode_modules/\n",
-    "a.txt": "a\n",
-    "src/b.txt": "b\n",
-    "src/deep/c.txt": "c\n",
-    ...files,
-  });
+  git(root, "init", "--quiet", "--template=", "--initial-branch=main");
+  write(root, files);
   git(root, "add", "--all");
   git(root, "commit", "--quiet", "--message=base");
   return root;

@@ -1,0 +1,98 @@
+import { chmodSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import {
+  changedConfiguration,
+  configurationFingerprint,
+  requireSameConfiguration,
+} from "../../../src/adapters/git/fingerprint.js";
+import { undo } from "../../../src/adapters/git/undo.js";
+import { commitStep, git, laidWorktree, type Laid, userRepository, write } from "./fixture.js";
+
+describe("the configuration's fingerprint", () => {
+  it("does not change by what a migration and an honest step do", async () => {
+    const laid = await laidWorktree();
+    const before = await configurationFingerprint(laid.worktree);
+    write(laid.path, { "a.txt": "A", ".gitattributes": "*.txt text\n", ".git-hooks/pre-commit": "" });
+    git(laid.path, "commit", "--quiet", "--all", "--message=own");
+    git(laid.path, "checkout", "--quiet", "-b", "elsewhere");
+    write(laid.root, { ".git/info/exclude": ".agent/\n" });
+    const { commit } = await commitStep(laid, "one");
+    await undo({ worktree: laid.worktree, commit });
+    const after = await configurationFingerprint(laid.worktree);
+    expect(after).toEqual(before);
+    expect(() => {
+      requireSameConfiguration(before, after);
+    }).not.toThrow("the step changed");
+  });
+
+  it.each<[string, (laid: Laid) => void, string]>([
+    ["configuration", ({ path }) => git(path, "config", "core.fsmonitor", "evil"), ".git/config"],
+    ["a new hook", ({ root }) => write(root, { ".git/hooks/post-commit": "" }), ".git/hooks/post-commit"],
+    ["a hook's mode", ({ root }) => chmodSync(join(root, ".git/hooks/old"), 0o755), ".git/hooks/old"],
+    ["a hook deleted", ({ root }) => rmSync(join(root, ".git/hooks/old")), ".git/hooks/old"],
+    [
+      "a hook's program behind a link",
+      ({ root }) => write(root, { "scripts/hook.sh": "evil" }),
+      ".git/hooks/linked",
+    ],
+    [
+      "attributes",
+      ({ root }) => write(root, { ".git/info/attributes": "* filter=x" }),
+      ".git/info/attributes",
+    ],
+    [
+      "an included file",
+      ({ root }) => write(root, { ".git/more.inc": "[include]\n\tpath = most.inc\n[core]\n" }),
+      ".git/more.inc",
+    ],
+    ["a file included by it", ({ root }) => write(root, { ".git/most.inc": "[core]\n" }), ".git/most.inc"],
+    [
+      "borrowed objects",
+      ({ root }) => write(root, { ".git/objects/info/alternates": "/x" }),
+      ".git/objects/info/alternates",
+    ],
+    [
+      "a submodule's configuration",
+      ({ root }) => write(root, { ".git/modules/libs/sub/config": "[core]\n\tfsmonitor = evil\n" }),
+      ".git/modules/libs/sub/config",
+    ],
+  ])("changes by %s, and names the file", async (_name, step, file) => {
+    const root = userRepository({ "scripts/hook.sh": "" });
+    write(root, { ".git/modules/libs/sub/config": "", ".git/modules/libs/sub/objects/x": "" });
+    mkdirSync(join(root, ".git/hooks"), { recursive: true });
+    writeFileSync(join(root, ".git/hooks/old"), "", { mode: 0o644 });
+    symlinkSync("../../scripts/hook.sh", join(root, ".git/hooks/linked"));
+    write(root, { ".git/more.inc": "[include]\n\tpath = most.inc\n", ".git/most.inc": "" });
+    git(root, "config", "include.path", "more.inc");
+    const laid = await laidWorktree(root);
+    const before = await configurationFingerprint(laid.worktree);
+    step(laid);
+    const after = await configurationFingerprint(laid.worktree);
+    expect(changedConfiguration(before, after)).toEqual([join(root, file)]);
+    expect(() => {
+      requireSameConfiguration(before, after);
+    }).toThrow(
+      expect.objectContaining({ type: "GitConfigurationChanged", message: expect.stringContaining(file) }),
+    );
+  });
+
+  it.each(["commondir", "gitdir", "config.worktree"])("changes by the worktree's %s", async (name) => {
+    const { worktree } = await laidWorktree();
+    const before = await configurationFingerprint(worktree);
+    writeFileSync(join(worktree.gitDir, name), "elsewhere");
+    expect(changedConfiguration(before, await configurationFingerprint(worktree))).toEqual([
+      join(worktree.gitDir, name),
+    ]);
+  });
+
+  it("changes when the worktree's link leads elsewhere", async () => {
+    const { worktree, path } = await laidWorktree();
+    const before = await configurationFingerprint(worktree);
+    rmSync(join(path, ".git"));
+    git(path, "init", "--quiet");
+    expect(changedConfiguration(before, await configurationFingerprint(worktree))).toContain(
+      join(path, ".git"),
+    );
+  });
+});
