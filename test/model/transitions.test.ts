@@ -191,9 +191,12 @@ function ifAllowed<T>(action: () => T): T | null {
   }
 }
 
+function isNext([from, to]: [Phase, Phase]): boolean {
+  return PHASES.indexOf(to) === PHASES.indexOf(from) + 1;
+}
+
 describe("assertNextPhase", () => {
   const ways = PHASES.flatMap((from) => PHASES.map((to): [Phase, Phase] => [from, to]));
-  const isNext = ([from, to]: [Phase, Phase]): boolean => PHASES.indexOf(to) === PHASES.indexOf(from) + 1;
 
   it.each(ways.filter(isNext))("lets %s be followed by %s", (from, to) => {
     expect(() => assertNextPhase(from, to)).not.toThrow();

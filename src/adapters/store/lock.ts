@@ -8,10 +8,12 @@ import { PRIVATE_DIRECTORY } from "./data-directory.js";
 import { hasCode, kindAt, storageFailed } from "./files.js";
 import type { MigrationPaths } from "./paths.js";
 
-/** Measured settings (reference: reliability.md); a killed holder is taken over after the stale time. */
+/** A killed holder is taken over after this time. */
+export const LOCK_STALE_MS = 10_000;
+
+/** Measured settings (reference: reliability.md). */
 const SETTINGS = {
   realpath: false,
-  stale: 10_000,
   update: 2_000,
   retries: { retries: 400, minTimeout: 5, maxTimeout: 50, factor: 1.5, randomize: true },
 };
@@ -38,7 +40,11 @@ const holding = new AsyncLocalStorage<ReadonlyMap<string, { ended: boolean }>>()
  * The directory is never made; a deleted migration stays deleted.
  * @throws TowpathError `MigrationNotFound`, `LockUnavailable`; `Internal` when this call already holds the lock
  */
-export async function withLock<T>(paths: MigrationPaths, action: (held: HeldLock) => Promise<T>): Promise<T> {
+export async function withLock<T>(
+  paths: MigrationPaths,
+  stale: number,
+  action: (held: HeldLock) => Promise<T>,
+): Promise<T> {
   const key = paths.directory;
   const outer = holding.getStore() ?? new Map<string, { ended: boolean }>();
   if (outer.get(key)?.ended === false) {
@@ -50,7 +56,7 @@ export async function withLock<T>(paths: MigrationPaths, action: (held: HeldLock
   const leave = await enterQueue(key);
   const section = { ended: false };
   try {
-    return await holding.run(new Map([...outer, [key, section]]), () => locked(paths, action));
+    return await holding.run(new Map([...outer, [key, section]]), () => locked(paths, stale, action));
   } finally {
     section.ended = true;
     leave();
@@ -72,9 +78,13 @@ async function enterQueue(key: string): Promise<() => void> {
   };
 }
 
-async function locked<T>(paths: MigrationPaths, action: (held: HeldLock) => Promise<T>): Promise<T> {
+async function locked<T>(
+  paths: MigrationPaths,
+  stale: number,
+  action: (held: HeldLock) => Promise<T>,
+): Promise<T> {
   let compromised = false;
-  const release = await acquireLock(paths, () => (compromised = true));
+  const release = await acquireLock(paths, stale, () => (compromised = true));
   const identity = lockIdentity(paths.lock);
   try {
     return await action({
@@ -91,10 +101,14 @@ async function locked<T>(paths: MigrationPaths, action: (held: HeldLock) => Prom
   }
 }
 
-async function acquireLock(paths: MigrationPaths, onCompromised: () => void): Promise<() => Promise<void>> {
+async function acquireLock(
+  paths: MigrationPaths,
+  stale: number,
+  onCompromised: () => void,
+): Promise<() => Promise<void>> {
   await ensureState(paths);
   try {
-    return await acquire(paths.directory, { ...SETTINGS, lockfilePath: paths.lock, onCompromised });
+    return await acquire(paths.directory, { ...SETTINGS, stale, lockfilePath: paths.lock, onCompromised });
   } catch (error) {
     if (hasCode(error, "ELOCKED")) {
       throw new TowpathError(
@@ -119,8 +133,8 @@ async function releaseLock(release: () => Promise<void>): Promise<void> {
 
 /** A directory of the predecessor's has no `state/` yet. */
 async function ensureState(paths: MigrationPaths): Promise<void> {
-  if ((await kindAt(paths.state)) === "directory") return;
-  await assertMigrationDirectory(paths);
+  const [state] = await Promise.all([kindAt(paths.state), assertMigrationDirectory(paths)]);
+  if (state === "directory") return;
   try {
     await mkdir(paths.state, { mode: PRIVATE_DIRECTORY });
   } catch (error) {

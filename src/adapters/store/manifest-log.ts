@@ -65,6 +65,7 @@ export class ManifestLog {
   /** The newest manifest, without a lock. */
   async read(): Promise<Manifest> {
     if (this.#tail === null) {
+      await assertMigrationDirectory(this.#paths);
       const manifest = await newestFromCopy(this.#paths);
       if (manifest !== null) return manifest;
     }

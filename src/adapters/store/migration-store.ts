@@ -22,7 +22,7 @@ import {
 } from "./artefacts.js";
 import { createDirectory, type Created, sweepDrafts } from "./create-directory.js";
 import { isAbandoned, namesIn, readText, removeFile, syncDirectory } from "./files.js";
-import { assertMigrationDirectory, type HeldLock, withLock } from "./lock.js";
+import { assertMigrationDirectory, type HeldLock, LOCK_STALE_MS, withLock } from "./lock.js";
 import { type Change, ManifestLog, noFacts, type Update, type Updated } from "./manifest-log.js";
 import {
   checkpointFile,
@@ -39,6 +39,8 @@ export interface StoreOptions {
   readonly dataDir: string;
   /** The clock behind `updated_at`; the machine's by default. */
   readonly clock?: () => Date;
+  /** After this time a killed holder's lock is taken over; at least 2,000. */
+  readonly lockStaleMs?: number;
 }
 
 /** A migration in a list: its manifest, or why it cannot be read. */
@@ -56,11 +58,13 @@ const REMEMBERED_LOGS = 256;
 export class MigrationStore {
   readonly dataDir: string;
   readonly #clock: () => Date;
+  readonly #lockStaleMs: number;
   readonly #logs = new Map<string, ManifestLog>();
 
-  constructor({ dataDir, clock = () => new Date() }: StoreOptions) {
+  constructor({ dataDir, clock = () => new Date(), lockStaleMs = LOCK_STALE_MS }: StoreOptions) {
     this.dataDir = dataDir;
     this.#clock = clock;
+    this.#lockStaleMs = lockStaleMs;
   }
 
   /** @throws TowpathError `InvalidMigrationId` */
@@ -293,7 +297,7 @@ export class MigrationStore {
   }
 
   async #locked<T>(id: string, action: (held: HeldLock) => Promise<T>): Promise<T> {
-    return withLock(this.paths(id), action);
+    return withLock(this.paths(id), this.#lockStaleMs, action);
   }
 
   #log(id: string): ManifestLog {
