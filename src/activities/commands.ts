@@ -119,11 +119,13 @@ function towpathVariables(migration: SpecMigration, place: CommandPlace): Record
 export function failureLine(
   command: string,
   result: ScriptResult,
-  request: Pick<ScriptRequest, "timeoutMs">,
+  limits: Pick<ScriptRequest, "timeoutMs" | "idleTimeoutMs">,
 ): string {
   const last = (result.tail || result.head).trimEnd().split("\n").at(-1)?.trim() ?? "";
   const said = last === "" ? "" : `: ${last.slice(0, 300)}`;
-  return `${firstLine(command)} ${describeEnd(result, { timeoutMs: request.timeoutMs })}${said}`;
+  const { timeoutMs, idleTimeoutMs } = limits;
+  const end = describeEnd(result, { timeoutMs, idleTimeoutMs: idleTimeoutMs ?? undefined });
+  return `${firstLine(command)} ${end}${said}`;
 }
 
 function firstLine(command: string): string {

@@ -4,6 +4,9 @@ import { commandEnv, DEFAULT_TIMEOUT_MS } from "../model/spec/resolve.js";
 import { runScript, type ScriptResult } from "./commands.js";
 import { type Host, projectDirectory, scopeOf, type SpecMigration } from "./host.js";
 
+/** A gate's scripts have no limits of their own in a spec. */
+export const GATE_LIMITS = { timeoutMs: DEFAULT_TIMEOUT_MS, idleTimeoutMs: null };
+
 /** What a gate's checks share. */
 export interface GateContext {
   readonly host: Host;
@@ -39,8 +42,7 @@ export function runGateScript(context: GateContext, what: string, script: string
       scope: scopeOf(migration, env),
       env,
       cwd: projectDirectory(worktree),
-      timeoutMs: DEFAULT_TIMEOUT_MS,
-      idleTimeoutMs: null,
+      ...GATE_LIMITS,
     },
     signal,
   );

@@ -3,14 +3,14 @@ import { undo } from "../adapters/git/undo.js";
 import { succeeded } from "../model/command.js";
 import type { GateRecord } from "../model/manifest.js";
 import { compareReports, judgeNoNewFailures } from "../model/reports/compare.js";
-import { DEFAULT_TIMEOUT_MS, type ResolvedGate, resolvePhase } from "../model/spec/resolve.js";
+import { type ResolvedGate, resolvePhase } from "../model/spec/resolve.js";
 import { ratchetCount } from "../model/ratchet.js";
 import { recordedSteps } from "../model/steps.js";
 import { clearOutDirectory, failureLine } from "./commands.js";
 import type { GateResult, PhaseOperation } from "./contract.js";
 import { projectPlanFile } from "./decisions.js";
 import { characterise, verifyFeatures } from "./features.js";
-import { fileName, type Finding, type GateContext, runGateScript } from "./gate-context.js";
+import { fileName, type Finding, GATE_LIMITS, type GateContext, runGateScript } from "./gate-context.js";
 import { heartbeating } from "./heartbeat.js";
 import { type Host, openSpecMigration } from "./host.js";
 import { loadBaseline, loadReport, type StoredReport } from "./reports.js";
@@ -118,8 +118,7 @@ async function checkRatchet(
 ): Promise<Finding> {
   const result = await runGateScript(context, `ratchet-${fileName(ratchet.name)}`, ratchet.script);
   const refuse = (why: string): Finding => ({ refusals: [`ratchet ${ratchet.name}: ${why}`], evidence: [] });
-  if (!succeeded(result))
-    return refuse(failureLine(ratchet.script, result, { timeoutMs: DEFAULT_TIMEOUT_MS }));
+  if (!succeeded(result)) return refuse(failureLine(ratchet.script, result, GATE_LIMITS));
   const count = ratchetCount(result.tail || result.head);
   if (count === null) return refuse(`${ratchet.script.trim()} did not print a number (see ${result.log})`);
   if (count > ratchet.max) return refuse(`${count} found, at most ${ratchet.max} allowed`);
@@ -128,7 +127,7 @@ async function checkRatchet(
 
 async function checkRun(context: GateContext, script: string, n: number): Promise<Finding> {
   const result = await runGateScript(context, `run-${n}`, script);
-  const line = failureLine(script, result, { timeoutMs: DEFAULT_TIMEOUT_MS });
+  const line = failureLine(script, result, GATE_LIMITS);
   return succeeded(result)
     ? { refusals: [], evidence: [`run: ${script.trim()} passed`] }
     : { refusals: [`run: ${line} (see ${result.log})`], evidence: [] };

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { downEmbedded } from "../../src/adapters/temporal/embedded.js";
 import { downWorker } from "../../src/worker/background.js";
-import { installation } from "./installation.js";
+import { installation, type InstalledParts } from "./installation.js";
 
 export interface CliAnswer {
   readonly code: number;
@@ -22,10 +22,10 @@ export interface Home {
   remove(): Promise<void>;
 }
 
-export async function makeHome(): Promise<Home> {
+export async function makeHome(parts: InstalledParts = "fixtures"): Promise<Home> {
   const directory = await mkdtemp(join(tmpdir(), "towpath-home-"));
   const dataDir = join(directory, "data");
-  const bin = await installation();
+  const bin = await installation(parts);
   const env = {
     PATH: process.env.PATH ?? "",
     HOME: directory,

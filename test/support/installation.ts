@@ -17,19 +17,21 @@ export function installedParts() {
 }
 `;
 
+/** Whose workflows and activities the worker runs: those in `test/worker/fixtures`, or Towpath's own. */
+export type InstalledParts = "fixtures" | "own";
+
 /**
- * Towpath as it is installed: compiled, with a worker that runs the fixtures in `test/worker/fixtures`. Made once for
- * each state of the sources and kept below node_modules.
+ * Towpath as it is installed: compiled. Made once for each state of the sources and kept below node_modules.
  * @returns the path of its `towpath` executable
  */
-export async function installation(): Promise<string> {
+export async function installation(parts: InstalledParts = "fixtures"): Promise<string> {
   const cache = join(repository, "node_modules", ".cache", "towpath-test");
-  const directory = join(cache, await sourceDigest());
-  if (!existsSync(directory)) await build(cache, directory);
+  const directory = join(cache, `${await sourceDigest()}-${parts}`);
+  if (!existsSync(directory)) await build(cache, directory, parts);
   return join(directory, "bin", "towpath.js");
 }
 
-async function build(cache: string, directory: string): Promise<void> {
+async function build(cache: string, directory: string, parts: InstalledParts): Promise<void> {
   await mkdir(cache, { recursive: true });
   await removeOld(cache);
   const fresh = await mkdtemp(join(cache, "build-"));
@@ -41,10 +43,7 @@ async function build(cache: string, directory: string): Promise<void> {
     throw new Error(`tsc made nothing: ${compiled.stdout}${compiled.stderr}`);
   await cp(join(repository, "bin"), join(fresh, "bin"), { recursive: true });
   await cp(join(repository, "package.json"), join(fresh, "package.json"));
-  await cp(join(repository, "test", "worker", "fixtures"), join(fresh, "dist", "fixtures"), {
-    recursive: true,
-  });
-  await writeFile(join(fresh, "dist", "worker", "installed-parts.js"), TEST_PARTS);
+  if (parts === "fixtures") await installFixtures(fresh);
   try {
     await rename(fresh, directory);
   } catch (error) {
@@ -52,6 +51,12 @@ async function build(cache: string, directory: string): Promise<void> {
     await rm(fresh, { recursive: true, force: true });
     if (!existsSync(directory)) throw error;
   }
+}
+
+async function installFixtures(fresh: string): Promise<void> {
+  const fixtures = join(repository, "test", "worker", "fixtures");
+  await cp(fixtures, join(fresh, "dist", "fixtures"), { recursive: true });
+  await writeFile(join(fresh, "dist", "worker", "installed-parts.js"), TEST_PARTS);
 }
 
 async function removeOld(cache: string): Promise<void> {

@@ -4,6 +4,7 @@ import { Client, Connection } from "@temporalio/client";
 import { DefaultLogger, NativeConnection, Runtime, Worker } from "@temporalio/worker";
 import { inject } from "vitest";
 import type { MigrationActivities } from "../../src/activities/contract.js";
+import { activityErrors } from "../../src/worker/activity-errors.js";
 import { hostQueue } from "../../src/model/queues.js";
 
 let installed = false;
@@ -30,7 +31,12 @@ export async function startHost(activities: MigrationActivities): Promise<Runnin
   const workflowBundle = { code: await readFile(inject("workflowBundle"), "utf8") };
   const workers = await Promise.all([
     Worker.create({ connection, taskQueue: workflowQueue, workflowBundle }),
-    Worker.create({ connection, taskQueue: hostQueue(hostId), activities: { ...activities } }),
+    Worker.create({
+      connection,
+      taskQueue: hostQueue(hostId),
+      activities: { ...activities },
+      interceptors: { activity: [activityErrors] },
+    }),
   ]);
   const running = Promise.all(workers.map((worker) => worker.run()));
   return {
