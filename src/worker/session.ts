@@ -3,7 +3,7 @@ import { NativeConnection, Worker, type State, type WorkflowBundleOption } from 
 import { connect } from "../adapters/temporal/connect.js";
 import { connectionOptions, type TemporalEndpoint } from "../adapters/temporal/endpoint.js";
 import { WORKFLOW_QUEUE, hostQueue, type HostId } from "../model/queues.js";
-import { activityErrors } from "./activity-errors.js";
+import { HOST_WORKER_OPTIONS } from "./host-options.js";
 
 /** How long running activities may go on after a stop was asked for; then they are cancelled. */
 export const GRACE_MS = 10_000;
@@ -84,7 +84,7 @@ function hostWorker(options: SessionOptions, connection: NativeConnection): Prom
     ...common(options, connection),
     taskQueue: hostQueue(options.hostId),
     activities: options.activities,
-    interceptors: { activity: [activityErrors] },
+    ...HOST_WORKER_OPTIONS,
     maxConcurrentActivityTaskExecutions: options.maxActivities,
   });
 }

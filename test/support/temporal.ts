@@ -4,7 +4,7 @@ import { Client, Connection } from "@temporalio/client";
 import { DefaultLogger, NativeConnection, Runtime, Worker } from "@temporalio/worker";
 import { inject } from "vitest";
 import type { MigrationActivities } from "../../src/activities/contract.js";
-import { activityErrors } from "../../src/worker/activity-errors.js";
+import { HOST_WORKER_OPTIONS } from "../../src/worker/host-options.js";
 import { hostQueue } from "../../src/model/queues.js";
 
 let installed = false;
@@ -35,7 +35,7 @@ export async function startHost(activities: MigrationActivities): Promise<Runnin
       connection,
       taskQueue: hostQueue(hostId),
       activities: { ...activities },
-      interceptors: { activity: [activityErrors] },
+      ...HOST_WORKER_OPTIONS,
     }),
   ]);
   const running = Promise.all(workers.map((worker) => worker.run()));
