@@ -1,0 +1,44 @@
+import type { Dirent } from "node:fs";
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { TowpathError, messageOf } from "../../model/errors.js";
+
+/** Not the project's own code, wherever nobody says what git ignores. */
+const FOREIGN_DIRECTORIES = new Set(
+  ".git .hg .svn .towpath node_modules bower_components vendor .venv venv .tox .nox .mypy_cache .pytest_cache __pycache__ .idea .gradle .terraform dist build target out coverage .next .nuxt .cache".split(
+    " ",
+  ),
+);
+
+async function entriesOf(directory: string, isRoot: boolean): Promise<Dirent[]> {
+  try {
+    return await readdir(directory, { withFileTypes: true });
+  } catch (error) {
+    if (!isRoot && isGoneOrClosed(error)) return [];
+    throw new TowpathError("StorageFailed", `Cannot list ${directory}: ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
+}
+
+function isGoneOrClosed(error: unknown): boolean {
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  return code === "ENOENT" || code === "EACCES" || code === "EPERM" || code === "ENOTDIR";
+}
+
+/**
+ * Every file and symbolic link below a directory, by its path relative to it; links are not followed. Directories of
+ * dependencies and build products are left out. For projects that git does not list.
+ * @throws TowpathError `StorageFailed` where the directory itself cannot be read
+ */
+export async function* walkFiles(root: string, signal: AbortSignal | undefined): AsyncGenerator<string> {
+  const open = [""];
+  for (let directory = open.pop(); directory !== undefined; directory = open.pop()) {
+    signal?.throwIfAborted();
+    for (const entry of await entriesOf(join(root, directory), directory === "")) {
+      const path = directory === "" ? entry.name : `${directory}/${entry.name}`;
+      if (!entry.isDirectory()) yield path;
+      else if (!FOREIGN_DIRECTORIES.has(entry.name)) open.push(path);
+    }
+  }
+}
