@@ -200,10 +200,13 @@ export async function commit(
   version: NewVersion,
 ): Promise<Tail | null> {
   const { temporary, next } = staged;
-  const outcome = await linkNew(temporary.path, join(state, entryFileName(next.version)));
-  if (outcome === "linked") await syncDirectory(state);
-  await removeFile(temporary.path);
-  if (outcome !== "linked") return null;
+  try {
+    const outcome = await linkNew(temporary.path, join(state, entryFileName(next.version)));
+    if (outcome !== "linked") return null;
+    await syncDirectory(state);
+  } finally {
+    await removeFile(temporary.path);
+  }
   // A copy, so that a caller who goes on with its answer does not change the stored one.
   next.operations.set(version.operation, structuredClone(version.result));
   if (version.published !== null) next.published.add(version.published);

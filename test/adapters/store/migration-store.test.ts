@@ -2,7 +2,7 @@ import { mkdir, readFile, readdir, rm, stat, writeFile } from "node:fs/promises"
 import { join } from "node:path";
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { MigrationStore } from "../../../src/adapters/store/migration-store.js";
+import type { MigrationStore } from "../../../src/adapters/store/migration-store.js";
 import { TowpathError } from "../../../src/model/errors.js";
 import type { Feature } from "../../../src/model/features.js";
 import { PHASES } from "../../../src/model/phases.js";
@@ -81,7 +81,6 @@ describe("list", () => {
 
   it("sorts by id and reports what cannot be read without hiding the others", async () => {
     const { store } = await storeWithMigration();
-    const at = (time: string): string => ID.replace("000000", time);
     for (const time of ["000003", "000001", "000002"]) {
       await store.create(newManifest({ id: at(time) }), "create");
     }
@@ -287,4 +286,8 @@ async function leftoverOf(pid: number): Promise<string> {
 
 function failing(features: Feature[] | null): Feature[] {
   return (features ?? []).map((feature) => Object.assign(feature, { passes: false }));
+}
+
+function at(time: string): string {
+  return ID.replace("000000", time);
 }
