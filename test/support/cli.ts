@@ -32,6 +32,9 @@ export async function makeHome(parts: InstalledParts = "fixtures"): Promise<Home
     TOWPATH_DATA_DIR: dataDir,
     TOWPATH_CACHE_DIR: join(directory, "cache"),
     NO_COLOR: "1",
+    ...(process.env.TOWPATH_TEMPORAL_CLI === undefined
+      ? {}
+      : { TOWPATH_TEMPORAL_CLI: process.env.TOWPATH_TEMPORAL_CLI }),
   };
   return {
     dataDir,

@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { bundleWorkflowCode } from "@temporalio/worker";
 import type { TestProject } from "vitest/node";
 import { downEmbedded, ensureEmbedded } from "../../src/adapters/temporal/embedded.js";
+import { provisionTemporal } from "../../src/adapters/temporal/provision.js";
 
 declare module "vitest" {
   interface ProvidedContext {
@@ -13,13 +14,21 @@ declare module "vitest" {
   }
 }
 
+function onProgress(message: string): void {
+  console.error(message);
+}
+
 /** One server and one workflow bundle for the whole run; each test brings its own task queues. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const directory = await mkdtemp(join(tmpdir(), "towpath-test-"));
+
+  const binary = await provisionTemporal({ env: process.env, onProgress });
+  // What the tests start uses the same one, instead of providing it again in each home of their own.
+  process.env.TOWPATH_TEMPORAL_CLI = binary.path;
   const server = await ensureEmbedded({
     dataDir: directory,
     env: process.env,
-    onProgress: (message) => console.error(message),
+    onProgress,
   });
   const { code } = await bundleWorkflowCode({
     workflowsPath: fileURLToPath(new URL("../../src/workflows/index.ts", import.meta.url)),
