@@ -14,7 +14,7 @@ interface Syntax {
 const JAVASCRIPT: Syntax = {
   comments: "c",
   imports: [
-    /(?:^|[;}\s])import\s+(?:type\s+)?(?:[\w*{},$\s]{1,4000}?\s+from\s+)?["']([^"'\n]+)["']/g,
+    /(?:^|[;}\s])import\s+(?:type\s+)?(?:[\w*{},$\s]{1,2000}?\s+from\s+)?["']([^"'\n]+)["']/g,
     /(?:^|[;}\s])export\s+(?:type\s+)?(?:\*(?:\s+as\s+\w+)?|\{[^}]{0,4000}\})\s*from\s*["']([^"'\n]+)["']/g,
     /(?<![\w.$])(?:require|import)\s*\(\s*["']([^"'\n]+)["']\s*[,)]/g,
     /(?<![\w.$])(?:require\.resolve|jest\.mock|vi\.mock)\s*\(\s*["']([^"'\n]+)["']/g,
@@ -23,7 +23,7 @@ const JAVASCRIPT: Syntax = {
 
 const JVM: Syntax = {
   comments: "c",
-  imports: [/^[ \t]*import\s+(?:static\s+)?([\w.]+(?:\.\*)?)/gm],
+  imports: [/^[ \t]*import\s+(?:static\s+)?([\w.]+\*?)/gm],
   declares: /^[ \t]*package\s+([\w.]+)/m,
 };
 
@@ -96,10 +96,10 @@ function pythonImports(text: string): string[] {
     names
       .replaceAll(/[()\\]|#[^\n]*/g, " ")
       .split(",")
-      .flatMap((name) => /^[ \t]*(\w+)/.exec(name)?.[1] ?? [])
+      .flatMap((name) => /^\s*(\w+)/.exec(name)?.[1] ?? [])
       .map((name) => (base.endsWith(".") ? `${base}${name}` : `${base}.${name}`)),
   );
-  return [...plain.flatMap((name) => /^[ \t]*([\w.]+)/.exec(name)?.[1] ?? []), ...members];
+  return [...plain.flatMap((name) => /^\s*([\w.]+)/.exec(name)?.[1] ?? []), ...members];
 }
 
 function goImports(text: string): string[] {

@@ -7,9 +7,7 @@ export interface ModuleNames {
 
 /** Directories that hold modules and are none themselves, whatever lies in them beside. */
 const CONTAINERS = new Set(
-  "src lib libs packages apps app modules crates services internal pkg cmd source sources main java kotlin scala python components plugins".split(
-    " ",
-  ),
+  "src lib libs packages apps modules crates internal pkg source sources".split(" "),
 );
 /** Below that, directories are a module's own matter. */
 const MAX_DEPTH = 8;

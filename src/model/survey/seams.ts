@@ -28,8 +28,9 @@ function complexity(lines: number): string {
   return lines >= 400 ? "medium" : "low";
 }
 
+/** What is read off import statements is never certain. */
 function rounded(value: number): number {
-  return Math.round(Math.min(1, Math.max(0, value)) * 100) / 100;
+  return Math.round(Math.min(0.95, Math.max(0, value)) * 100) / 100;
 }
 
 function sample(items: readonly string[]): string {
@@ -130,9 +131,10 @@ function heaviest(all: readonly Candidate[], limit: number): Candidate[] {
   return [...all].sort((a, b) => b.weight - a.weight || byText(a.seam.id, b.seam.id)).slice(0, limit);
 }
 
-function priority(weight: number, largest: number): string {
-  if (weight * 3 >= largest) return "high";
-  return weight * 20 >= largest ? "medium" : "low";
+/** By rank, so that one giant does not make all others look alike. */
+function priority(rank: number, count: number): string {
+  if (rank < count / 5) return "high";
+  return rank < count / 2 ? "medium" : "low";
 }
 
 /** Two names can have one slug; the second one gets a number. */
@@ -152,8 +154,7 @@ function uniqueIds(seams: readonly Seam[]): Seam[] {
 export function findSeams(facts: SurveyFacts): Seam[] {
   const all = candidates(facts);
   const ordered = heaviest(all, all.length);
-  const largest = ordered[0]?.weight ?? 0;
   return uniqueIds(
-    ordered.map(({ seam, weight }) => Object.assign({}, seam, { priority: priority(weight, largest) })),
+    ordered.map(({ seam }, rank) => Object.assign({}, seam, { priority: priority(rank, ordered.length) })),
   );
 }

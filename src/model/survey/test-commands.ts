@@ -89,5 +89,5 @@ export function findTestCommands(project: Project): TestCommandFact[] {
   const python = project.files.find(({ language, path }) => language === "Python" && isTestFile(path));
   if (python !== undefined && !known.has("python -m pytest"))
     found.push({ command: "python -m pytest", from: python.path });
-  return [...new Map([...found].reverse().map((each) => [each.command, each])).values()].reverse();
+  return found.filter((each, index) => found.findIndex(({ command }) => command === each.command) === index);
 }
