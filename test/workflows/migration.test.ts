@@ -1,9 +1,7 @@
-import { randomBytes } from "node:crypto";
 import { EventEmitter, once } from "node:events";
 import {
   type Client,
   type WorkflowHandle,
-  type WorkflowHandleWithFirstExecutionRunId,
   WorkflowFailedError,
   WorkflowUpdateFailedError,
 } from "@temporalio/client";
@@ -11,18 +9,10 @@ import { ApplicationFailure, CancelledFailure } from "@temporalio/common";
 import { Context } from "@temporalio/activity";
 import { afterEach, beforeAll, describe, expect, it } from "vitest";
 import type { MigrationInput, ProgressView } from "../../src/model/messages.js";
-import type { migration } from "../../src/workflows/migration.js";
 import * as contract from "../../src/workflows/migration.contract.js";
-import { connectClient, type RunningHost, startHost } from "../support/temporal.js";
-import {
-  closedGate,
-  failed,
-  openGate,
-  type Script,
-  ScriptedActivities,
-  success,
-  TREE,
-} from "./scripted-activities.js";
+import { connectClient, type RunningHost } from "../support/temporal.js";
+import { closedGate, failed, openGate, type Script, success, TREE } from "./scripted-activities.js";
+import { type Started, startScripted } from "./start-scripted.js";
 
 let client: Client;
 const hosts: RunningHost[] = [];
@@ -35,37 +25,8 @@ afterEach(async () => {
   await Promise.all(hosts.splice(0).map((host) => host.shutdown()));
 });
 
-interface Started {
-  readonly handle: WorkflowHandleWithFirstExecutionRunId<typeof migration>;
-  readonly host: ScriptedActivities;
-}
-
-async function start(script: Script = {}, input: Partial<MigrationInput> = {}): Promise<Started> {
-  const host = new ScriptedActivities(script);
-  const running = await startHost(host.activities);
-  hosts.push(running);
-  const migrationId = `mig_20260101_000000_test-${randomBytes(3).toString("hex")}`;
-  const handle = await client.workflow.start<typeof migration>(contract.MIGRATION_WORKFLOW, {
-    workflowId: migrationId,
-    taskQueue: running.workflowQueue,
-    args: [
-      {
-        migrationId,
-        name: "test",
-        target: "python3",
-        hostId: running.hostId,
-        source: "/nowhere",
-        spec: { fileName: "towpath.yaml", text: "version: 1" },
-        params: {},
-        manual: false,
-        allowHost: true,
-        author: { name: "Ada", email: "ada@example.org" },
-        startedBy: "ada",
-        ...input,
-      },
-    ],
-  });
-  return { handle, host };
+function start(script: Script = {}, input: Partial<MigrationInput> = {}): Promise<Started> {
+  return startScripted(client, hosts, script, input);
 }
 
 async function waitingFor(handle: WorkflowHandle, kind: string): Promise<ProgressView> {

@@ -1,0 +1,111 @@
+import { writeFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import type { Client, WorkflowHandle } from "@temporalio/client";
+import { historyToJSON } from "@temporalio/common/lib/proto-utils.js";
+import { afterEach, beforeAll, expect, it } from "vitest";
+import type { MigrationInput } from "../../src/model/messages.js";
+import * as contract from "../../src/workflows/migration.contract.js";
+import { connectClient, type RunningHost } from "../support/temporal.js";
+import {
+  closedGate,
+  failed,
+  openGate,
+  type Script,
+  success,
+  TREE,
+} from "../workflows/scripted-activities.js";
+import { startScripted } from "../workflows/start-scripted.js";
+
+interface Scenario {
+  readonly name: string;
+  readonly script: Script;
+  readonly input?: Partial<MigrationInput>;
+  readonly drive?: (handle: WorkflowHandle) => Promise<void>;
+}
+
+const STEPS = [
+  { id: "survey", phase: "understand" as const },
+  { id: "convert", phase: "migrate" as const, maxAttempts: 2 },
+  { id: "polish", phase: "migrate" as const },
+];
+
+const SCENARIOS: readonly Scenario[] = [
+  { name: "straight-through", script: { steps: STEPS } },
+  {
+    name: "failed-retried-skipped",
+    script: { steps: STEPS, attempt: (step) => (step === "convert" ? failed("exit code 1") : success()) },
+    drive: async (handle) => {
+      await waiting(handle, "step-failed");
+      await handle.executeUpdate(contract.retry, { args: [{ by: "ada" }] });
+      await waiting(handle, "step-failed");
+      await handle.executeUpdate(contract.skip, { args: [{ step: "convert", reason: "by hand", by: "ada" }] });
+    },
+  },
+  {
+    name: "rolled-back",
+    script: {
+      steps: STEPS,
+      attempt: (step, attempt) => (step === "polish" && attempt === 1 ? failed("no") : success()),
+    },
+    drive: async (handle) => {
+      await waiting(handle, "step-failed");
+      await handle.executeUpdate(contract.rollback, { args: [{ step: "survey", by: "ada" }] });
+    },
+  },
+  {
+    name: "approved-in-time",
+    script: {
+      gate: (phase, check) => {
+        if (phase === "guardrail" && check === 1) return closedGate("no features defined");
+        return openGate(
+          phase === "verify" ? { required: 2, timeoutMs: 60_000, onTimeout: "reject" as const } : null,
+        );
+      },
+    },
+    drive: async (handle) => {
+      await waiting(handle, "gate-closed");
+      await handle.executeUpdate(contract.retry, { args: [{ by: "ada" }] });
+      for (const by of ["ada", "grace"]) {
+        await waiting(handle, "approval");
+        await handle.executeUpdate(contract.approve, { args: [{ by, tree: TREE, comment: "" }] });
+      }
+    },
+  },
+  {
+    name: "hands-on-stopped",
+    script: {},
+    input: { spec: null },
+    drive: async (handle) => {
+      await waiting(handle, "advance");
+      await handle.executeUpdate(contract.advance, { args: [{ phase: "understand", by: "ada" }] });
+      await handle.signal(contract.pause);
+      await waiting(handle, "advance");
+      await handle.signal(contract.stop, { by: "ada", reason: "enough" });
+    },
+  },
+];
+
+const hosts: RunningHost[] = [];
+let client: Client;
+beforeAll(async () => {
+  client = await connectClient();
+});
+afterEach(async () => {
+  await Promise.all(hosts.splice(0).map((host) => host.shutdown()));
+});
+
+it.each(SCENARIOS)("records $name", async ({ name, script, input, drive }) => {
+  const { handle } = await startScripted(client, hosts, script, input);
+  await drive?.(handle);
+  await handle.result();
+  const text = historyToJSON(await handle.fetchHistory());
+  // A path would be this machine's own.
+  expect(text).not.toContain(process.cwd());
+  await writeFile(fileURLToPath(new URL(`${name}.json`, import.meta.url)), `${text}\n`);
+});
+
+async function waiting(handle: WorkflowHandle, kind: string): Promise<void> {
+  await expect
+    .poll(() => handle.query(contract.progress), { timeout: 15_000, interval: 20 })
+    .toMatchObject({ waiting: { kind } });
+}

@@ -1,0 +1,48 @@
+import { readdir, readFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { Worker } from "@temporalio/worker";
+import { DeterminismViolationError } from "@temporalio/workflow";
+import { describe, expect, inject, it } from "vitest";
+import { z } from "zod";
+
+const DIRECTORY = fileURLToPath(new URL("../histories/", import.meta.url));
+const RECORDED = (await readdir(DIRECTORY)).filter((name) => name.endsWith(".json"));
+
+const History = z.looseObject({
+  events: z.array(
+    z.looseObject({
+      activityTaskScheduledEventAttributes: z
+        .looseObject({ activityType: z.looseObject({ name: z.string() }) })
+        .optional(),
+    }),
+  ),
+});
+
+async function recorded(name: string): Promise<z.infer<typeof History>> {
+  return History.parse(JSON.parse(await readFile(`${DIRECTORY}${name}`, "utf8")));
+}
+
+async function replay(history: unknown): Promise<void> {
+  const workflowBundle = { code: await readFile(inject("workflowBundle"), "utf8") };
+  await Worker.runReplayHistory({ workflowBundle }, history);
+}
+
+describe("the workflows of this version", () => {
+  it("have histories to be replayed", () => {
+    expect(RECORDED.length).toBeGreaterThan(0);
+  });
+
+  it.each(RECORDED)("replay %s as it was", async (name) => {
+    await expect(replay(await recorded(name))).resolves.toBeUndefined();
+  });
+
+  it("are found out when they decide otherwise than a history says", async () => {
+    const history = await recorded("straight-through.json");
+    const scheduled = history.events.find(
+      (event) => event.activityTaskScheduledEventAttributes?.activityType.name === "layWorkspace",
+    );
+    if (scheduled?.activityTaskScheduledEventAttributes === undefined) throw new Error("no such event");
+    scheduled.activityTaskScheduledEventAttributes.activityType.name = "startPhase";
+    await expect(replay(history)).rejects.toBeInstanceOf(DeterminismViolationError);
+  });
+});
