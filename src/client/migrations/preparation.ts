@@ -1,4 +1,4 @@
-import { realpath } from "node:fs/promises";
+import { realpath, stat } from "node:fs/promises";
 import path from "node:path";
 import { hasConsent } from "../../adapters/consent/consents.js";
 import { openRepository, resolveCommit } from "../../adapters/git/repository.js";
@@ -48,7 +48,8 @@ async function projectDirectory(request: StartRequest, cwd: string): Promise<str
   const directory = path.resolve(cwd, request.path);
   // The adapter says best what is wrong with a path: it is asked first.
   await openRepository(directory);
-  return realpath(directory);
+  if ((await stat(directory)).isDirectory()) return realpath(directory);
+  throw new TowpathError("Usage", `${directory} is no directory: give the project's directory.`);
 }
 
 async function specOf(request: StartRequest, source: string, cwd: string): Promise<SpecFile | null> {

@@ -35,11 +35,18 @@ export interface PlannedGate {
   } | null;
 }
 
+/** A behaviour that the migration must keep, and what shows it before and after. */
+export interface PlannedFeature {
+  readonly id: string;
+  readonly test: string;
+  readonly testAfter: string | null;
+}
+
 export interface PlannedPhase {
   readonly phase: Phase;
   readonly steps: readonly PlannedStep[];
-  /** Only in `guardrail`: where the characterised features come from. */
-  readonly features: string | null;
+  /** Only in `guardrail`: one for each test of the baseline, or those that the spec names. */
+  readonly features: "from-baseline" | readonly PlannedFeature[] | null;
   readonly gate: PlannedGate;
   /** A person opens the next phase. */
   readonly manual: boolean;
@@ -118,12 +125,14 @@ function plannedGate(phase: Phase, gate: SpecGate | undefined): PlannedGate {
   };
 }
 
-function featuresText(spec: Spec): string | null {
+function plannedFeatures(spec: Spec): PlannedPhase["features"] {
   const features = spec.phases.guardrail?.features;
-  if (features === undefined) return null;
-  return features === "from-baseline"
-    ? "one for each test of the baseline"
-    : `${features.length} from the spec`;
+  if (features === undefined || features === "from-baseline") return features ?? null;
+  return features.map(({ id, test, "test-after": testAfter }) => ({
+    id,
+    test,
+    testAfter: testAfter ?? null,
+  }));
 }
 
 /**
@@ -140,7 +149,7 @@ export function plannedPhases(spec: Spec, manual: boolean): PlannedPhase[] {
     return {
       phase,
       steps: steps.map((step) => plannedStep(step, spec.defaults)),
-      features: phase === "guardrail" ? featuresText(spec) : null,
+      features: phase === "guardrail" ? plannedFeatures(spec) : null,
       gate: plannedGate(phase, definition?.gate),
       manual: manual || (definition?.manual ?? false),
     };

@@ -63,11 +63,23 @@ function gateLines(gate: PlannedGate, manual: boolean): string[] {
   ];
 }
 
+function featureLines(features: PlannedPhase["features"]): string[] {
+  if (features === null) return [];
+  if (features === "from-baseline") return ["  features: one for each test of the baseline"];
+  return [
+    "  features:",
+    ...features.flatMap((feature) => [
+      ...script(`- ${printable(feature.id)}`, feature.test, "    "),
+      ...(feature.testAfter === null ? [] : script("after", feature.testAfter, "      ")),
+    ]),
+  ];
+}
+
 function phaseLines(phase: PlannedPhase): string[] {
   return [
     "",
     phase.phase,
-    ...(phase.features === null ? [] : [`  features: ${phase.features}`]),
+    ...featureLines(phase.features),
     ...(phase.steps.length === 0
       ? ["  no steps"]
       : phase.steps.flatMap((step, index) => stepLines(step, index))),
