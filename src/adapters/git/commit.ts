@@ -9,6 +9,7 @@ import { branchRef, repositoryPlace, worktreePlace, type Worktree } from "./plac
 import { foreign, moveRef } from "./refs.js";
 import type { Identity } from "./repository.js";
 import { gitText, runGit, TOWPATH_IDENTITY, type GitPlace } from "./run.js";
+import { differences } from "./status.js";
 import { requireDirectory } from "./worktree.js";
 
 export interface CommitRequest extends ChangesRequest {
@@ -83,7 +84,9 @@ export async function advanceBranch(request: {
     );
   }
   await attachHead(worktree, signal);
-  await runGit(worktreePlace(worktree), ["read-tree", "--reset", "-u", to], { signal });
+  const place = worktreePlace(worktree);
+  const { isEmpty } = await differences({ worktree, commit: to, place, untracked: false, signal });
+  if (!isEmpty) await runGit(place, ["read-tree", "--reset", "-u", to], { signal });
   await publishIndex(worktree);
 }
 

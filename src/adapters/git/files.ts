@@ -1,5 +1,16 @@
 import { randomBytes } from "node:crypto";
-import { chmod, copyFile, lstat, open, readdir, readFile, rename, rm, stat, utimes } from "node:fs/promises";
+import {
+  chmod,
+  copyFile,
+  lstat,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  utimes,
+  writeFile,
+} from "node:fs/promises";
 import type { Stats } from "node:fs";
 
 const NO_FILE = new Set(["ENOENT", "ENOTDIR"]);
@@ -20,16 +31,13 @@ export async function lstatIfPresent(path: string | Buffer): Promise<Stats | nul
   return lstat(path).catch(nullIfMissing);
 }
 
-/** Replaces a file so that readers see the old or the new text. */
+/**
+ * Replaces a file so that readers see the old or the new text. Not synced: behind a checkout of thousands of files that
+ * takes seconds, and what is written this way can be made again.
+ */
 export async function replaceFile(path: string, text: string): Promise<void> {
   const temporary = `${path}.${randomBytes(6).toString("hex")}.tmp`;
-  const file = await open(temporary, "wx", 0o644);
-  try {
-    await file.writeFile(text);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
+  await writeFile(temporary, text, { flag: "wx" });
   await rename(temporary, path);
 }
 

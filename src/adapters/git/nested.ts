@@ -38,25 +38,27 @@ export async function settleNestedRepositories(
   { directories, submodules }: TreeDirectories,
   signal?: AbortSignal,
 ): Promise<void> {
-  // Level by level: a link in the place of a directory must be gone before anything below it is looked at.
-  for (const level of levels(directories)) {
-    await Promise.all(level.map((path) => settleDirectory(worktree, path)));
-  }
-  for (const { path, commit } of submodules) await settleSubmodule(worktree, readable(path), commit, signal);
+  await Promise.all(directories.map((path) => settleDirectory(worktree, path)));
+  for (const { path, commit } of submodules) await settleSubmodule(worktree, path, commit, signal);
 }
 
-function levels(paths: readonly RawPath[]): RawPath[][] {
-  const byDepth: RawPath[][] = [];
-  for (const path of paths) (byDepth[path.split("/").length] ??= []).push(path);
-  return byDepth.filter((level) => level !== undefined);
+/**
+ * The first part of the path that is there and no directory, or null. Behind a link in the place of a directory lies
+ * what is not the worktree's, and must not be touched.
+ */
+export async function obstacle(worktree: Worktree, path: RawPath): Promise<RawPath | null> {
+  for (let end = path.indexOf("/"); end !== -1; end = path.indexOf("/", end + 1)) {
+    const part = path.slice(0, end);
+    const found = await lstatIfPresent(onDisk(worktree, part));
+    if (found !== null && !found.isDirectory()) return part;
+  }
+  return null;
 }
 
 async function settleDirectory(worktree: Worktree, path: RawPath): Promise<void> {
-  const directory = onDisk(worktree, path);
-  const found = await lstatIfPresent(directory);
-  if (found === null) return;
-  const planted = found.isDirectory() ? onDisk(worktree, `${path}/.git`) : directory;
-  if ((await lstatIfPresent(planted)) !== null) await removeTree(planted);
+  const planted = `${path}/.git`;
+  if ((await lstatIfPresent(onDisk(worktree, planted))) === null) return;
+  await removeTree(onDisk(worktree, (await obstacle(worktree, planted)) ?? planted));
 }
 
 /**
@@ -66,11 +68,13 @@ async function settleDirectory(worktree: Worktree, path: RawPath): Promise<void>
  */
 async function settleSubmodule(
   worktree: Worktree,
-  path: string,
+  path: RawPath,
   commit: string,
   signal?: AbortSignal,
 ): Promise<void> {
-  const directory = join(worktree.path, path);
+  const inTheWay = await obstacle(worktree, path);
+  if (inTheWay !== null) await removeTree(onDisk(worktree, inTheWay));
+  const directory = join(worktree.path, readable(path));
   const gitDir = await trustedGitDirectory(worktree, directory);
   if (gitDir !== null && (await resetSubmodule(directory, gitDir, commit, signal))) return;
   if (await isEmptyDirectory(directory)) return;

@@ -1,4 +1,4 @@
-import { mkdir, readdir, rm } from "node:fs/promises";
+import { chmod, mkdir, readdir, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { TowpathError } from "../../model/errors.js";
 import { listFiles } from "../../model/scope.js";
@@ -7,11 +7,12 @@ import { lstatIfPresent, makeWritable, readIfPresent, removeTree, replaceFile } 
 import { attachHead } from "./head.js";
 import { publishIndex } from "./index-file.js";
 import { settleLocks } from "./locks.js";
-import { hasBlobBytes, rawPaths, readable, type RawPath } from "./paths.js";
+import { joinRaw, onDisk, rawPaths, type RawPath } from "./paths.js";
 import { branchRef, privateIndex, worktreePlace, type Worktree } from "./places.js";
 import { forceRef, inContext } from "./refs.js";
 import { runGit, type GitPlace } from "./run.js";
-import { settleNestedRepositories, treeDirectories } from "./nested.js";
+import { differences, type Differences } from "./status.js";
+import { obstacle, settleNestedRepositories, treeDirectories } from "./nested.js";
 
 export interface UndoRequest {
   readonly worktree: Worktree;
@@ -62,38 +63,38 @@ export async function undo(request: UndoRequest): Promise<void> {
 }
 
 async function restore(request: UndoRequest): Promise<void> {
-  const { worktree, commit, exclude = [], cleanIgnored = false, signal } = request;
+  const { worktree, commit, exclude = [], signal } = request;
   await settleRoot(worktree);
   await settleLocks(worktree, signal);
   await clearUnfinishedWork(worktree);
   await attachHead(worktree, signal);
-  await forceRef(worktree, branchRef(worktree), commit, "towpath: undo", signal);
   const place = worktreePlace(worktree, await writeExcludes(worktree, exclude));
-  const clean = [
-    "clean",
-    "-ffd",
-    "--quiet",
-    ...(cleanIgnored ? ["-x", ...exceptions(worktree, exclude)] : []),
-  ];
-  const directories = await treeDirectories(place, commit, signal);
-  await untilClean(request, place, async () => {
-    await runGit(place, ["read-tree", "--reset", "-u", commit], { signal });
-    await settleNestedRepositories(worktree, directories, signal);
-    await runGit(place, clean, { signal });
-  });
+  await forceRef(worktree, branchRef(worktree), commit, "towpath: undo", signal);
+  const [directories, touched] = await Promise.all([
+    treeDirectories(place, commit, signal),
+    touchedPaths(place, signal),
+  ]);
+  await settleNestedRepositories(worktree, directories, signal);
+  for (const path of touched) await restoreAccess(worktree, path);
+  await restoreFiles(request, place);
   await publishIndex(worktree);
 }
 
-async function untilClean(request: UndoRequest, place: GitPlace, work: () => Promise<void>): Promise<void> {
-  const { worktree, signal } = request;
+/** Looks before and after every pass: most attempts begin with nothing to undo, and looking costs least. */
+async function restoreFiles(request: UndoRequest, place: GitPlace): Promise<void> {
+  const { worktree, cleanIgnored = false, signal } = request;
   let failure: unknown;
-  let leftovers: string[] = [];
-  for (let pass = 0; pass < PASSES; pass += 1) {
+  let isIgnoredLeft = cleanIgnored;
+  for (let pass = 0; pass <= PASSES; pass += 1) {
     try {
-      await work();
-      failure = undefined;
-      leftovers = await differences(request, place);
-      if (leftovers.length === 0) return;
+      const found = await differences({ ...request, place, untracked: true });
+      if (found.isEmpty && !isIgnoredLeft) return;
+      failure = new TowpathError(
+        "GitFailed",
+        `still different in ${worktree.path}: ${listFiles(found.paths)}`,
+      );
+      await restoreOnce(request, place, pass === 0 ? found : { ...found, onlyFiles: null });
+      isIgnoredLeft = false;
     } catch (error) {
       signal?.throwIfAborted();
       failure = error;
@@ -102,36 +103,36 @@ async function untilClean(request: UndoRequest, place: GitPlace, work: () => Pro
       await makeWritable(worktree.path);
     }
   }
-  throw (
-    failure ?? new TowpathError("GitFailed", `still different in ${worktree.path}: ${listFiles(leftovers)}`)
-  );
+  throw failure;
 }
 
-/** What keeps the worktree from being the commit, one entry a path; the branch's name and commit are checked as well. */
-async function differences({ worktree, commit, signal }: UndoRequest, place: GitPlace): Promise<string[]> {
-  const options = ["--porcelain=v2", "--branch", "-z", "--untracked-files=normal", "--no-renames"];
-  const args = ["status", ...options, "--no-ahead-behind", "--ignore-submodules=dirty"];
-  const { stdout } = await runGit(place, args, { signal });
-  const found: string[] = [];
-  for (const record of rawPaths(stdout)) {
-    const difference = await differenceOf(worktree, commit, record);
-    if (difference !== null) found.push(readable(difference));
+/** Tracked files whose times or content are others than the index says. */
+async function touchedPaths(place: GitPlace, signal?: AbortSignal): Promise<RawPath[]> {
+  const args = ["diff-files", "--name-only", "-z", "--ignore-submodules=all"];
+  // 128: the index is damaged; it will be made anew, and all files with it.
+  const { stdout, exitCode } = await runGit(place, args, { signal, accept: [0, 128] });
+  return exitCode === 0 ? rawPaths(stdout) : [];
+}
+
+/** Git knows only whether a file is executable, so a file that a step made read-only is no difference to it. */
+async function restoreAccess(worktree: Worktree, path: RawPath): Promise<void> {
+  const file = onDisk(worktree, path);
+  const found = await lstatIfPresent(file);
+  if (!found?.isFile() || (found.mode & 0o600) === 0o600) return;
+  if ((await obstacle(worktree, path)) === null) await chmod(file, (found.mode & 0o777) | 0o600);
+}
+
+async function restoreOnce(request: UndoRequest, place: GitPlace, found: Differences): Promise<void> {
+  const { worktree, commit, exclude = [], cleanIgnored = false, signal } = request;
+  if (found.onlyFiles !== null) {
+    const args = ["checkout-index", "--force", "--index", "-z", "--stdin"];
+    await runGit(place, args, { signal, input: joinRaw(found.onlyFiles) });
+  } else if (found.isTracked) {
+    await runGit(place, ["read-tree", "--reset", "-u", commit], { signal });
   }
-  return found;
-}
-
-/** One record of `git status --porcelain=v2`: the path that it is about, or null when it tells of no difference. */
-async function differenceOf(worktree: Worktree, commit: string, record: RawPath): Promise<RawPath | null> {
-  if (record.startsWith("# branch.oid ")) return record === `# branch.oid ${commit}` ? null : "HEAD";
-  if (record.startsWith("# branch.head "))
-    return record === `# branch.head ${worktree.branch}` ? null : "HEAD";
-  if (record.startsWith("#")) return null;
-  if (!record.startsWith("1 ")) return record.slice(2);
-  const [, codes, , , indexMode, fileMode, , blob = "", ...path] = record.split(" ");
-  const name = path.join(" ");
-  const isOnlyNormalised =
-    codes === ".M" && indexMode === fileMode && (await hasBlobBytes(worktree, name, blob));
-  return isOnlyNormalised ? null : name;
+  if (!found.isUntracked && !cleanIgnored) return;
+  const ignored = cleanIgnored ? ["-x", ...exceptions(worktree, exclude)] : [];
+  await runGit(place, ["clean", "-ffd", "--quiet", ...ignored], { signal });
 }
 
 /** The worktree's directory and its link to the git directory, if a step removed or replaced them. */
