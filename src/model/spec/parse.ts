@@ -87,11 +87,20 @@ function contains(outer: string, inner: string): boolean {
 
 function inOrder(problems: readonly SpecProblem[]): SpecProblem[] {
   const seen = new Set<string>();
-  return [...problems]
+  const ordered = [...problems]
     .sort((a, b) => a.line - b.line || a.column - b.column)
     .filter(({ line, column, message }) => {
       const key = `${line}:${column}:${message}`;
       return !seen.has(key) && seen.add(key);
-    })
-    .slice(0, MAX_PROBLEMS);
+    });
+  const next = ordered[MAX_PROBLEMS];
+  if (next === undefined) return ordered;
+  const { path, line, column } = next;
+  const rest = {
+    message: `… and ${ordered.length - MAX_PROBLEMS} more problems from here on`,
+    path,
+    line,
+    column,
+  };
+  return [...ordered.slice(0, MAX_PROBLEMS), rest];
 }

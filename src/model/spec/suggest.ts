@@ -28,6 +28,8 @@ function at(row: readonly number[], column: number): number {
 
 /** Longer words are not worth comparing: nobody misspells them by accident, and the comparison is quadratic. */
 const MAX_LENGTH = 64;
+/** A plan of 10,000 steps whose every `needs` is wrong must not be compared with itself. */
+const MAX_CANDIDATES = 1_000;
 
 function normalised(word: string): string {
   return word.toLowerCase().replaceAll("_", "-");
@@ -38,7 +40,9 @@ export function suggest(word: string, known: Iterable<string>): string | undefin
   if (word.length > MAX_LENGTH) return undefined;
   const limit = Math.max(1, Math.floor(word.length / 3));
   let best: { word: string; distance: number } | undefined;
+  let compared = 0;
   for (const candidate of known) {
+    if (++compared > MAX_CANDIDATES) break;
     if (candidate === word || Math.abs(candidate.length - word.length) > limit) continue;
     const distance = editDistance(normalised(word), normalised(candidate));
     if (distance <= limit && distance < (best?.distance ?? Infinity)) best = { word: candidate, distance };

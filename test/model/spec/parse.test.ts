@@ -680,6 +680,12 @@ describe("parseSpec", () => {
     ]);
   });
 
+  it("names the first 200 problems and counts the others", () => {
+    const found = problems(top(...Array.from({ length: 250 }, (_, i) => `zzz${i}: 1`)));
+    expect(found).toHaveLength(201);
+    expect(found.at(-1)).toBe("208:1: … and 50 more problems from here on");
+  });
+
   it("says nothing of a step whose action is misspelt but that", () => {
     expect(problems(steps("- { id: a, rnu: x }"))).toEqual(["7:18: unknown key `rnu` (did you mean `run`?)"]);
   });

@@ -99,7 +99,7 @@ class Names {
     const source = this.steps.get(id)?.step;
     if (source === undefined)
       return withNearest(`there is no step \`${id}\``, suggest(id, this.steps.keys()));
-    if (field.step === null || !this.ancestors(field.step).has(id)) {
+    if (field.step === null || !this.comesBefore(id, field.step)) {
       const reader = field.step?.step.id ?? "";
       return {
         message: `step \`${reader}\` does not need \`${id}\`, so its outputs may not be there: add it to \`needs\``,
@@ -110,17 +110,17 @@ class Names {
     return withNearest(`step \`${id}\` has no output \`${output}\``, suggest(output, source.outputs));
   }
 
-  /** The steps that are certainly over when a step starts because it needs them, directly or not. */
-  private ancestors({ step }: PlacedStep): ReadonlySet<string> {
-    const found = new Set<string>();
+  /** Whether a step is certainly over when another starts, because that one needs it, directly or not. */
+  private comesBefore(id: string, { step }: PlacedStep): boolean {
+    const seen = new Set<string>([step.id]);
     const open = needsOf(step);
-    for (let id = open.pop(); id !== undefined; id = open.pop()) {
-      const placed = this.steps.get(id);
-      if (found.has(id) || placed === undefined || id === step.id) continue;
-      found.add(id);
-      open.push(...needsOf(placed.step));
+    for (const next of open) {
+      if (next === id) return id !== step.id;
+      const placed = seen.has(next) ? undefined : this.steps.get(next);
+      seen.add(next);
+      if (placed !== undefined) open.push(...needsOf(placed.step));
     }
-    return found;
+    return false;
   }
 }
 
