@@ -70,6 +70,9 @@ async function launched(
       import("../migrations/link.js"),
     ]);
   const runtimeOptions = { env: context.env, onProgress: context.progress, worker: "always" as const };
+  for (const { name, set } of prepared.plan.secrets) {
+    if (!set) context.progress(`${name} is not set here: the worker needs this secret in its environment.`);
+  }
   return withClient(runtimeOptions, async (client, runtime) => {
     const input = await launch(client, prepared, {
       hostId: await hostId(runtime.dataDir),

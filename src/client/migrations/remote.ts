@@ -13,10 +13,14 @@ import * as contract from "../../workflows/migration.contract.js";
 import { asTowpathError, isDeadline, isGone } from "./failures.js";
 import { migrationNotFound } from "./reference.js";
 
-/** A worker answers a query within milliseconds; a cold one that replays a long history needs seconds. */
-const QUERY_TIMEOUT_MS = 10_000;
-/** Until a worker has taken a request up; carrying it out may take as long as a gate's tests. */
-const ACCEPT_TIMEOUT_MS = 15_000;
+export interface Patience {
+  /** A worker answers a query within milliseconds; a cold one that replays a long history needs seconds. */
+  readonly queryMs: number;
+  /** Until a worker has taken a request up; carrying it out may take as long as a gate's tests. */
+  readonly acceptMs: number;
+}
+
+const PATIENCE: Patience = { queryMs: 10_000, acceptMs: 15_000 };
 
 /** How Temporal sees the workflow: `RUNNING`, `COMPLETED`, `FAILED`, `TERMINATED`… */
 export type ExecutionStatus = WorkflowExecutionDescription["status"]["name"];
@@ -28,6 +32,7 @@ export class RemoteMigration {
   constructor(
     private readonly client: Client,
     readonly id: string,
+    private readonly patience: Patience = PATIENCE,
   ) {
     this.handle = client.workflow.getHandle(id);
   }
@@ -73,7 +78,7 @@ export class RemoteMigration {
     onAccepted?: () => void,
   ): Promise<Answer> {
     return this.changing(async () => {
-      const accepted = await this.client.withDeadline(Date.now() + ACCEPT_TIMEOUT_MS, () =>
+      const accepted = await this.client.withDeadline(Date.now() + this.patience.acceptMs, () =>
         this.handle.startUpdate(definition, {
           args: [request],
           waitForStage: "ACCEPTED",
@@ -108,7 +113,7 @@ export class RemoteMigration {
 
   private query<Answer>(definition: QueryDefinition<Answer>): Promise<Answer> {
     return this.calling(() =>
-      this.client.withDeadline(Date.now() + QUERY_TIMEOUT_MS, () => this.handle.query(definition)),
+      this.client.withDeadline(Date.now() + this.patience.queryMs, () => this.handle.query(definition)),
     );
   }
 
@@ -119,7 +124,8 @@ export class RemoteMigration {
       const { status } = await this.progress();
       return isTerminal(status) ? status : execution;
     } catch (error) {
-      if (error instanceof TowpathError && error.category === "unreachable") return execution;
+      // Ended before it began, or no worker to ask: only Temporal knows.
+      if (error instanceof TowpathError) return execution;
       throw error;
     }
   }
