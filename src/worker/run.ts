@@ -44,21 +44,35 @@ export interface RunWorkerOptions {
 export async function runWorker(options: RunWorkerOptions): Promise<boolean> {
   const settings = workerSettings(options.env);
   const logger = jsonLogger(settings.logLevel);
-  const metricsAddress = await installRuntime(settings, logger);
-  const state = new WorkerState(options, metricsAddress);
-  const health = await serveHealth(settings.healthAddress, () => state.report());
+  const runtime = await installRuntime(settings, logger);
   try {
-    const unregister = await registerThisWorker(options.dataDir, health.address);
-    logger.info("Worker starts", { ...state.report(), healthAddress: health.address });
+    const state = new WorkerState(options, runtime.metricsAddress);
+    const health = await serveHealth(settings.healthAddress, () => state.report());
     try {
-      const bundle = await workflowBundle(options.parts.workflows, logger);
-      return await superviseSessions(options, settings.maxActivities, bundle, logger, state);
+      return await runRegistered(options, settings.maxActivities, logger, state, health.address);
     } finally {
-      await unregister();
-      logger.info("Worker ended");
+      await health.close();
     }
   } finally {
-    await health.close();
+    await runtime.shutdown();
+  }
+}
+
+async function runRegistered(
+  options: RunWorkerOptions,
+  maxActivities: number,
+  logger: Logger,
+  state: WorkerState,
+  healthAddress: string,
+): Promise<boolean> {
+  const unregister = await registerThisWorker(options.dataDir, healthAddress);
+  try {
+    logger.info("Worker starts", { ...state.report(), healthAddress });
+    const bundle = await workflowBundle(options.parts.workflows, logger);
+    return await superviseSessions(options, maxActivities, bundle, logger, state);
+  } finally {
+    await unregister();
+    logger.info("Worker ended");
   }
 }
 

@@ -6,13 +6,22 @@ import type { LogLevel, WorkerSettings } from "./settings.js";
 
 const BIND_TRIES = 5;
 
+export interface InstalledRuntime {
+  /** `host:port` below which `/metrics` is served. */
+  readonly metricsAddress: string;
+  /**
+   * Takes the runtime down. The SDK does it itself with the last worker, but without any (Temporal never came) its
+   * threads would keep the process alive.
+   */
+  readonly shutdown: () => Promise<void>;
+}
+
 /**
  * Sets up Temporal's runtime, once a process: logs of both its halves go to `logger`, metrics are served for
  * Prometheus. Signals are left to the worker.
- * @returns the address below which `/metrics` is served
  * @throws TowpathError `Usage` where the configured metrics address cannot be bound
  */
-export async function installRuntime(settings: WorkerSettings, logger: Logger): Promise<string> {
+export async function installRuntime(settings: WorkerSettings, logger: Logger): Promise<InstalledRuntime> {
   if (settings.metricsAddress !== null) return installOn(settings.metricsAddress, settings.logLevel, logger);
   for (let attempt = 1; ; attempt += 1) {
     const address = `127.0.0.1:${await anyFreePort()}`;
@@ -25,9 +34,9 @@ export async function installRuntime(settings: WorkerSettings, logger: Logger): 
   }
 }
 
-function installOn(bindAddress: string, level: LogLevel, logger: Logger): string {
+function installOn(bindAddress: string, level: LogLevel, logger: Logger): InstalledRuntime {
   try {
-    Runtime.install({
+    const runtime = Runtime.install({
       logger,
       shutdownSignals: [],
       telemetryOptions: {
@@ -35,7 +44,7 @@ function installOn(bindAddress: string, level: LogLevel, logger: Logger): string
         metrics: { prometheus: { bindAddress } },
       },
     });
-    return bindAddress;
+    return { metricsAddress: bindAddress, shutdown: () => runtime.shutdown() };
   } catch (cause) {
     throw new TowpathError(
       "Usage",

@@ -4,6 +4,7 @@ import { existsSync } from "node:fs";
 import { cp, mkdtemp, readdir, readFile, rename, rm, stat, writeFile, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { DefaultLogger, bundleWorkflowCode } from "@temporalio/worker";
 
 const repository = fileURLToPath(new URL("../..", import.meta.url));
 
@@ -11,9 +12,9 @@ const repository = fileURLToPath(new URL("../..", import.meta.url));
 const TEST_PARTS = `
 import { fileURLToPath } from "node:url";
 import { activities } from "../fixtures/activities.js";
-const sourcePath = fileURLToPath(new URL("../fixtures/workflows.js", import.meta.url));
+const bundlePath = fileURLToPath(new URL("../workflow-bundle.js", import.meta.url));
 export function installedParts() {
-  return { activities, workflows: { sourcePath } };
+  return { activities, workflows: { bundlePath } };
 }
 `;
 
@@ -44,6 +45,9 @@ async function build(cache: string, directory: string, parts: InstalledParts): P
   await cp(join(repository, "bin"), join(fresh, "bin"), { recursive: true });
   await cp(join(repository, "package.json"), join(fresh, "package.json"));
   if (parts === "fixtures") await installFixtures(fresh);
+  const workflowsPath = join(fresh, "dist", "fixtures", "workflows.js");
+  const { code } = await bundleWorkflowCode({ workflowsPath, logger: new DefaultLogger("WARN") });
+  await writeFile(join(fresh, "dist", "workflow-bundle.js"), code);
   try {
     await rename(fresh, directory);
   } catch (error) {
