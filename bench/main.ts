@@ -1,0 +1,47 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import { cpus, totalmem } from "node:os";
+import { fileURLToPath } from "node:url";
+import { benchCommands } from "./commands.js";
+import { benchManyMigrations } from "./many-migrations.js";
+import { benchPlanLength } from "./plan-length.js";
+import { benchStart } from "./start.js";
+import { benchSteps } from "./steps.js";
+import { printTable, type Section } from "./support/table.js";
+
+/** Every section measures what it compares in one run: absolutes differ between machines, ratios less. */
+const SECTIONS: Readonly<Record<string, () => Promise<Section>>> = {
+  commands: benchCommands,
+  start: benchStart,
+  steps: benchSteps,
+  "plan-length": benchPlanLength,
+  "many-migrations": benchManyMigrations,
+};
+
+const wanted = process.argv.slice(2);
+const unknown = wanted.filter((name) => !Object.hasOwn(SECTIONS, name));
+if (unknown.length > 0) {
+  console.error(`Unknown section ${unknown.join(", ")}; there are: ${Object.keys(SECTIONS).join(", ")}`);
+  process.exit(2);
+}
+
+const results: Section[] = [];
+for (const [name, run] of Object.entries(SECTIONS)) {
+  if (wanted.length > 0 && !wanted.includes(name)) continue;
+  console.error(`measuring: ${name}`);
+  const section = await run();
+  printTable(section);
+  results.push(section);
+}
+
+const directory = fileURLToPath(new URL("results/", import.meta.url));
+await mkdir(directory, { recursive: true });
+const machine = {
+  cores: cpus().length,
+  model: cpus()[0]?.model ?? "",
+  memoryGiB: Math.round(totalmem() / 2 ** 30),
+  node: process.version,
+};
+await writeFile(
+  `${directory}latest.json`,
+  `${JSON.stringify({ measuredAt: new Date().toISOString(), machine, sections: results }, null, 2)}\n`,
+);
