@@ -178,21 +178,32 @@ describe("what a step did to files", () => {
     expect(await stateOf(laid)).toEqual(cleanAt(laid, laid.base));
   });
 
-  it("is not undone outside: a link in the place of a directory or of the worktree", async () => {
+  it.each([
+    ["a plain one", {}],
+    ["a repository", { ".git/HEAD": "", "deep/.git/HEAD": "" }],
+  ])("is not undone behind a link to another directory: %s", async (_name, more) => {
     const laid = await laidWorktree();
     const outside = temporaryDirectory();
-    write(outside, { "b.txt": "precious", "deep/c.txt": "precious", ".git/HEAD": "", "deep/.git/HEAD": "" });
+    write(outside, { "b.txt": "precious", "deep/c.txt": "precious", ...more });
     chmodSync(join(outside, "b.txt"), 0o400);
     const before = await digests(outside);
     rmSync(join(laid.path, "src"), { recursive: true });
     symlinkSync(outside, join(laid.path, "src"));
     await undo({ worktree: laid.worktree, commit: laid.base });
     expect(await stateOf(laid)).toEqual(cleanAt(laid, laid.base));
+    expect(await digests(outside)).toEqual(before);
+  });
+
+  it("is not undone, committed or reported where a link took the worktree's place", async () => {
+    const laid = await laidWorktree();
+    const outside = temporaryDirectory();
+    write(outside, { "a.txt": "precious", "more.txt": "precious" });
+    const before = await digests(outside);
     rmSync(laid.path, { recursive: true });
     symlinkSync(outside, laid.path);
-    await expect(changes({ worktree: laid.worktree, base: laid.base })).rejects.toMatchObject({
-      type: "ForeignEffect",
-    });
+    const request = { worktree: laid.worktree, base: laid.base };
+    await expect(changes(request)).rejects.toMatchObject({ type: "ForeignEffect" });
+    await expect(commitStep(laid, "one")).rejects.toMatchObject({ type: "ForeignEffect" });
     await undo({ worktree: laid.worktree, commit: laid.base });
     expect(await stateOf(laid)).toEqual(cleanAt(laid, laid.base));
     expect(lstatSync(laid.path).isDirectory()).toBe(true);
