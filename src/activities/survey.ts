@@ -1,4 +1,3 @@
-import { join } from "node:path";
 import { surveyCodebase } from "../adapters/codebase/survey.js";
 import { trackedFiles } from "../adapters/git/tracked-files.js";
 import type { Worktree } from "../adapters/git/places.js";
