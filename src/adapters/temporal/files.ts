@@ -58,13 +58,19 @@ export async function removeFile(path: string): Promise<void> {
   }
 }
 
-/** The text of a file, or null where there is none. */
+/**
+ * The text of a file, or null where there is none.
+ * @throws TowpathError `StorageFailed` where there is one that cannot be read
+ */
 export async function readTextIfPresent(path: string): Promise<string | null> {
   try {
     return await readFile(path, "utf8");
   } catch (error) {
-    if (hasCode(error, "ENOENT")) return null;
-    throw error;
+    if (hasCode(error, "ENOENT") || hasCode(error, "ENOTDIR")) return null;
+    throw new TowpathError("StorageFailed", `Cannot read ${path}: ${messageOf(error)}.`, {
+      cause: error,
+      details: { path },
+    });
   }
 }
 

@@ -2,7 +2,7 @@ import picocolors from "picocolors";
 import { packageVersion } from "../../adapters/installation/version.js";
 import { dataDirectory } from "../../adapters/store/data-directory.js";
 import type { CommandBody } from "../command.js";
-import { ok, type Finding } from "../doctor/finding.js";
+import { guarded, ok, type Finding } from "../doctor/finding.js";
 import { checkData, checkTools } from "../doctor/machine.js";
 import { checkTemporal, checkWorker } from "../doctor/temporal.js";
 import { printable } from "../printable.js";
@@ -15,9 +15,9 @@ export const doctor: CommandBody = async (_input, context) => {
   const findings: Finding[] = [
     ok("towpath", packageVersion()),
     ...(await checkTools(context.env)),
-    ...(await checkData(dataDir)),
-    ...(await checkTemporal(context.env, dataDir)),
-    await checkWorker(dataDir),
+    ...(await guarded("data", () => checkData(dataDir))),
+    ...(await guarded("temporal", () => checkTemporal(context.env, dataDir))),
+    ...(await guarded("worker", async () => [await checkWorker(dataDir)])),
   ];
   const healthy = findings.every((finding) => finding.level !== "fail");
   return {

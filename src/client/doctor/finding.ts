@@ -1,3 +1,5 @@
+import { TowpathError } from "../../model/errors.js";
+
 /** One line of the doctor's answer; a type, not an interface, for it is also JSON. */
 export type Finding = {
   readonly subject: string;
@@ -18,6 +20,16 @@ export function warn(subject: string, message: string, advice: string): Finding 
 
 export function fail(subject: string, message: string, advice: string): Finding {
   return { subject, level: "fail", message, advice };
+}
+
+/** Runs a check; an error that stops it is what it found. */
+export async function guarded(subject: string, check: () => Promise<Finding[]>): Promise<Finding[]> {
+  try {
+    return await check();
+  } catch (error) {
+    if (error instanceof TowpathError) return [fail(subject, error.message, "")];
+    throw error;
+  }
 }
 
 /** Compares versions number by number: `2.9.1` is older than `2.39`. */

@@ -2,7 +2,6 @@ import { pingEngine } from "../../adapters/machine/engine-ping.js";
 import { gitVersion } from "../../adapters/machine/git-version.js";
 import { probeStorage } from "../../adapters/machine/storage.js";
 import { hostId } from "../../adapters/temporal/host.js";
-import { messageOf } from "../../model/errors.js";
 import { fail, isAtLeast, ok, warn, type Finding } from "./finding.js";
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -47,19 +46,11 @@ export async function checkData(dataDir: string): Promise<Finding[]> {
         "Set TOWPATH_DATA_DIR to a directory of yours.",
       ),
     ];
-  return [roomFinding(dataDir, freeBytes), await hostFinding(dataDir)];
+  return [roomFinding(dataDir, freeBytes), ok("host", await hostId(dataDir))];
 }
 
 export function roomFinding(dataDir: string, freeBytes: number): Finding {
   const text = `${dataDir} (${(freeBytes / 1024 ** 3).toFixed(1)} GiB free)`;
   if (freeBytes >= LITTLE_ROOM) return ok("data", text);
   return warn("data", text, "Make room: logs, reports and worktrees are kept here.");
-}
-
-async function hostFinding(dataDir: string): Promise<Finding> {
-  try {
-    return ok("host", await hostId(dataDir));
-  } catch (error) {
-    return fail("host", messageOf(error), "");
-  }
 }

@@ -3,8 +3,7 @@ import { healthProblem } from "../../adapters/temporal/connect.js";
 import { embeddedStatus } from "../../adapters/temporal/embedded.js";
 import { describeEndpoint } from "../../adapters/temporal/endpoint.js";
 import { findBinary } from "../../adapters/temporal/provision.js";
-import { temporalTarget, type TemporalTarget } from "../../adapters/temporal/target.js";
-import { messageOf } from "../../model/errors.js";
+import { temporalTarget } from "../../adapters/temporal/target.js";
 import { workerStatus } from "../../worker/background.js";
 import { fail, ok, warn, type Finding } from "./finding.js";
 
@@ -14,8 +13,7 @@ const PROBE_MS = 3_000;
 
 /** Temporal: configured or embedded, its binary, its server. */
 export async function checkTemporal(env: Environment, dataDir: string): Promise<Finding[]> {
-  const target = targetOf(env);
-  if ("level" in target) return [target];
+  const target = temporalTarget(env);
   if (target.kind === "configured") {
     const problem = await healthProblem(target.endpoint, PROBE_MS);
     if (problem !== null) return [fail("temporal", problem, "")];
@@ -24,26 +22,14 @@ export async function checkTemporal(env: Environment, dataDir: string): Promise<
   return [await binaryFinding(env), await serverFinding(dataDir)];
 }
 
-function targetOf(env: Environment): TemporalTarget | Finding {
-  try {
-    return temporalTarget(env);
-  } catch (error) {
-    return fail("temporal", messageOf(error), "");
-  }
-}
-
 async function binaryFinding(env: Environment): Promise<Finding> {
-  try {
-    const found = await findBinary(env);
-    if ("path" in found) return ok("temporal", `${found.path} (${found.version})`);
-    return warn(
-      "temporal",
-      `the server is not on this machine (${found.join("; ")})`,
-      "`towpath up` downloads or builds it; or install the Temporal CLI.",
-    );
-  } catch (error) {
-    return fail("temporal", messageOf(error), "");
-  }
+  const found = await findBinary(env);
+  if ("path" in found) return ok("temporal", `${found.path} (${found.version})`);
+  return warn(
+    "temporal",
+    `the server is not on this machine (${found.join("; ")})`,
+    "`towpath up` downloads or builds it; or install the Temporal CLI.",
+  );
 }
 
 async function serverFinding(dataDir: string): Promise<Finding> {
