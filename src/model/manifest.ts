@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { Json } from "./json.js";
 import { Phase, PhaseStatus } from "./phases.js";
+import { RequirementsView } from "./requirements/decision.js";
 
 /** ISO-8601 UTC, or "" for a moment that has not come. */
 const Time = z.string();
@@ -188,6 +189,8 @@ export const Manifest = z.looseObject({
   baseline: z
     .looseObject({ report: z.string(), tests: z.int().nonnegative(), failures: z.int().nonnegative() })
     .optional(),
+  /** What was decided about the requirements document, and which one the migration uses. */
+  requirements: RequirementsView.loose().optional(),
   /** Why the migration ended as it did. */
   outcome: z.string().optional(),
 });

@@ -2,13 +2,7 @@ import type { Dirent } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { TowpathError, messageOf } from "../../model/errors.js";
-
-/** Not the project's own code, wherever nobody says what git ignores. */
-const FOREIGN_DIRECTORIES = new Set(
-  ".git .hg .svn .towpath node_modules bower_components vendor .venv venv .tox .nox .mypy_cache .pytest_cache __pycache__ .idea .gradle .terraform dist build target out coverage .next .nuxt .cache".split(
-    " ",
-  ),
-);
+import { FOREIGN_DIRECTORIES } from "../../model/foreign-directories.js";
 
 async function entriesOf(directory: string, isRoot: boolean): Promise<Dirent[]> {
   try {

@@ -112,7 +112,7 @@ export function jsonText(value: unknown): string {
 export async function replaceText(
   paths: MigrationPaths,
   path: string,
-  text: string,
+  text: string | Uint8Array,
   held: HeldLock,
 ): Promise<void> {
   const temporary = await writeTemporary(paths.state, text, path);

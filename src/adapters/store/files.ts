@@ -119,18 +119,19 @@ export function temporaryName(): string {
  */
 export async function writeTemporary(
   directory: string,
-  text: string,
+  content: string | Uint8Array,
   target: string,
+  mode: number = PRIVATE_FILE,
 ): Promise<TemporaryFile> {
   const path = join(directory, temporaryName());
   let file: FileHandle;
   try {
-    file = await open(path, "wx", PRIVATE_FILE);
+    file = await open(path, "wx", mode);
   } catch (error) {
     throw storageFailed("write", target, error);
   }
   try {
-    await file.writeFile(text, "utf8");
+    await file.writeFile(content, "utf8");
     await file.sync();
     const identity = identityOf(await file.stat({ bigint: true }));
     await file.close();

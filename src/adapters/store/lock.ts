@@ -28,6 +28,20 @@ export interface HeldLock {
   assertHeld(): void;
 }
 
+/** Something that one holder at a time may change. */
+export interface LockPlace {
+  /** What is guarded: absolute. */
+  readonly directory: string;
+  /** The lock itself, a directory. */
+  readonly lock: string;
+  /** How messages name what is guarded. */
+  readonly name: string;
+  /** Sees to it that the lock can be made. */
+  readonly prepare: () => Promise<void>;
+  /** The error for a place that does not exist (any more). */
+  readonly gone: (cause: unknown) => TowpathError;
+}
+
 /** Waiting holders of one process queue here; only the first goes to the file system. */
 const queues = new Map<string, Promise<void>>();
 
@@ -45,18 +59,38 @@ export async function withLock<T>(
   stale: number,
   action: (held: HeldLock) => Promise<T>,
 ): Promise<T> {
-  const key = paths.directory;
+  const { directory, lock } = paths;
+  const place: LockPlace = {
+    directory,
+    lock,
+    name: `the migration ${basename(directory)}`,
+    prepare: () => ensureState(paths),
+    gone: (cause) => migrationNotFound(paths, cause),
+  };
+  return withLockAt(place, stale, action);
+}
+
+/**
+ * Runs `action` while nobody else, in this process or another, changes what the lock guards.
+ * @throws TowpathError `LockUnavailable`; what `prepare` and `gone` say; `Internal` when this call already holds the lock
+ */
+export async function withLockAt<T>(
+  place: LockPlace,
+  stale: number,
+  action: (held: HeldLock) => Promise<T>,
+): Promise<T> {
+  const key = place.directory;
   const outer = holding.getStore() ?? new Map<string, { ended: boolean }>();
   if (outer.get(key)?.ended === false) {
     throw new TowpathError(
       "Internal",
-      `The lock of ${basename(key)} is taken at the outermost call only: a write was started inside another`,
+      `The lock of ${place.name} is taken at the outermost call only: a write was started inside another`,
     );
   }
   const leave = await enterQueue(key);
   const section = { ended: false };
   try {
-    return await holding.run(new Map([...outer, [key, section]]), () => locked(paths, stale, action));
+    return await holding.run(new Map([...outer, [key, section]]), () => locked(place, stale, action));
   } finally {
     section.ended = true;
     leave();
@@ -79,20 +113,20 @@ async function enterQueue(key: string): Promise<() => void> {
 }
 
 async function locked<T>(
-  paths: MigrationPaths,
+  place: LockPlace,
   stale: number,
   action: (held: HeldLock) => Promise<T>,
 ): Promise<T> {
   let compromised = false;
-  const release = await acquireLock(paths, stale, () => (compromised = true));
-  const identity = lockIdentity(paths.lock);
+  const release = await acquireLock(place, stale, () => (compromised = true));
+  const identity = lockIdentity(place.lock);
   try {
     return await action({
       assertHeld: () => {
-        if (!compromised && identity !== null && lockIdentity(paths.lock) === identity) return;
+        if (!compromised && identity !== null && lockIdentity(place.lock) === identity) return;
         throw new TowpathError(
           "LockUnavailable",
-          `The lock of ${basename(paths.directory)} was taken over while this process stood still; nothing was written`,
+          `The lock of ${place.name} was taken over while this process stood still; nothing was written`,
         );
       },
     });
@@ -102,23 +136,24 @@ async function locked<T>(
 }
 
 async function acquireLock(
-  paths: MigrationPaths,
+  place: LockPlace,
   stale: number,
   onCompromised: () => void,
 ): Promise<() => Promise<void>> {
-  await ensureState(paths);
+  const { directory, lock, name } = place;
+  await place.prepare();
   try {
-    return await acquire(paths.directory, { ...SETTINGS, stale, lockfilePath: paths.lock, onCompromised });
+    return await acquire(directory, { ...SETTINGS, stale, lockfilePath: lock, onCompromised });
   } catch (error) {
     if (hasCode(error, "ELOCKED")) {
       throw new TowpathError(
         "LockUnavailable",
-        `The migration ${basename(paths.directory)} is locked by another process; try again when it is done`,
+        `${name.charAt(0).toUpperCase()}${name.slice(1)} is locked by another process; try again when it is done`,
         { cause: error },
       );
     }
-    if (hasCode(error, "ENOENT")) throw migrationNotFound(paths, error);
-    throw storageFailed("lock", paths.lock, error);
+    if (hasCode(error, "ENOENT")) throw place.gone(error);
+    throw storageFailed("lock", lock, error);
   }
 }
 

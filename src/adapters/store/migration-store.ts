@@ -21,7 +21,7 @@ import {
   storeArtefact,
 } from "./artefacts.js";
 import { createDirectory, type Created, sweepDrafts } from "./create-directory.js";
-import { isAbandoned, namesIn, readText, removeFile, syncDirectory } from "./files.js";
+import { isAbandoned, namesIn, readRegularFile, readText, removeFile, syncDirectory } from "./files.js";
 import { assertMigrationDirectory, type HeldLock, LOCK_STALE_MS, withLock } from "./lock.js";
 import { type Change, ManifestLog, noFacts, type Update, type Updated } from "./manifest-log.js";
 import {
@@ -251,6 +251,17 @@ export class MigrationStore {
   /** The stored spec; null in a hands-on migration. */
   async readSpec(id: string): Promise<string | null> {
     return readText(this.paths(id).spec);
+  }
+
+  /** Stores the migration's copy of its requirements document, byte for byte. */
+  async writeRequirements(id: string, bytes: Uint8Array): Promise<void> {
+    const paths = this.paths(id);
+    await this.#locked(id, (held) => replaceText(paths, paths.requirements, bytes, held));
+  }
+
+  /** The migration's copy of its requirements document; null where there is none. */
+  async readRequirements(id: string): Promise<Uint8Array | null> {
+    return (await readRegularFile(this.paths(id).requirements))?.bytes ?? null;
   }
 
   /**

@@ -20,6 +20,8 @@ export interface MigrationPaths {
   readonly reports: string;
   readonly feedback: string;
   readonly spec: string;
+  /** This migration's own copy of the requirements document: `$TOWPATH_PRD`. */
+  readonly requirements: string;
 }
 
 /** The directory that holds all migrations. */
@@ -53,6 +55,7 @@ export function pathsBelow(directory: string): MigrationPaths {
     reports: join(directory, "reports"),
     feedback: join(directory, "feedback"),
     spec: join(directory, "towpath.yaml"),
+    requirements: join(directory, "requirements.md"),
   };
 }
 
