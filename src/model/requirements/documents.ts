@@ -62,6 +62,8 @@ export const DocumentPointer = z.looseObject({
   over: z.string().nullable().optional(),
   /** Copies that this write made: the ones to remove when it was never committed. */
   created: z.array(Sha256).default([]),
+  /** Copies that this write let go: to be removed when its writer died before it could. */
+  dropped: z.array(Sha256).default([]),
   /** Replaced documents, the newest first. */
   history: z.array(ArchivedDocument).default([]),
 });

@@ -1,0 +1,21 @@
+import { mkdir } from "node:fs/promises";
+import { hasCode, kindAt, storageFailed } from "../store/files.js";
+
+/** Whether a directory, and no link to one, lies at a path. */
+export async function isDirectoryThere(path: string): Promise<boolean> {
+  return (await kindAt(path)) === "directory";
+}
+
+/**
+ * Makes a directory unless it is there.
+ * @throws TowpathError `StorageFailed`, also where a link or a file is in its place
+ */
+export async function ensureDirectory(path: string, mode: number): Promise<void> {
+  if (await isDirectoryThere(path)) return;
+  try {
+    await mkdir(path, { mode });
+  } catch (error) {
+    if (hasCode(error, "EEXIST") && (await isDirectoryThere(path))) return;
+    throw storageFailed("make the directory", path, error);
+  }
+}
