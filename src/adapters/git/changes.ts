@@ -1,4 +1,5 @@
 import type { Change, ChangeKind } from "../../model/scope.js";
+import { translated } from "./context.js";
 import { writeExcludes } from "./exclude.js";
 import { lstatIfPresent } from "./files.js";
 import { isIndexTouched } from "./index-file.js";
@@ -53,6 +54,11 @@ export async function changes(request: ChangesRequest): Promise<Change[]> {
 
 /** As `changes`, with the bytes of the paths and what is needed to stage them. */
 export async function rawChanges(request: ChangesRequest): Promise<RawChanges> {
+  const { path } = request.worktree;
+  return translated(`Cannot tell what changed in ${path}`, request.signal, () => collect(request));
+}
+
+async function collect(request: ChangesRequest): Promise<RawChanges> {
   const { worktree, base, exclude = [], signal } = request;
   await requireDirectory(worktree);
   const excludesFile = await writeExcludes(worktree, exclude);

@@ -4,6 +4,7 @@ import { homedir } from "node:os";
 import { dirname, isAbsolute, join, resolve } from "node:path";
 import { TowpathError } from "../../model/errors.js";
 import { listFiles } from "../../model/scope.js";
+import { translated } from "./context.js";
 import { isMissing } from "./files.js";
 import type { Worktree } from "./places.js";
 
@@ -27,6 +28,10 @@ const INCLUDE_DEPTH = 10;
  * them: agents write their own files into it, and it runs nothing.
  */
 export async function configurationFingerprint(worktree: Worktree): Promise<ConfigurationFingerprint> {
+  return translated(`Cannot read the git configuration of ${worktree.path}`, undefined, () => take(worktree));
+}
+
+async function take(worktree: Worktree): Promise<ConfigurationFingerprint> {
   const files = new Map<string, string>();
   const { commonDir, gitDir, path } = worktree;
   await addGitDirectory(files, commonDir);

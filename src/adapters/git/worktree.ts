@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { mkdir, readdir, realpath } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { TowpathError, messageOf } from "../../model/errors.js";
+import { translated } from "./context.js";
 import { copyIndex, isMissing, lstatIfPresent, readIfPresent, removeTree } from "./files.js";
 import { privateIndex, repositoryPlace, stepIndex, type Repository, type Worktree } from "./places.js";
 import { foreign, moveRef } from "./refs.js";
@@ -22,6 +23,8 @@ export interface WorktreeRequest {
   readonly signal?: AbortSignal | undefined;
 }
 
+export type RemovalRequest = Pick<WorktreeRequest, "repo" | "path" | "signal">;
+
 export interface LaidWorktree {
   readonly worktree: Worktree;
   /** False when it was there already. */
@@ -34,6 +37,10 @@ export interface LaidWorktree {
  * @throws TowpathError `ForeignEffect` when the branch or the directory is somebody else's
  */
 export async function layWorktree(request: WorktreeRequest): Promise<LaidWorktree> {
+  return translated(`Cannot lay the worktree ${request.path}`, request.signal, () => lay(request));
+}
+
+async function lay(request: WorktreeRequest): Promise<LaidWorktree> {
   const path = await canonical(request.path, true);
   const entry = await findEntry(request.repo.commonDir, path);
   if (entry !== null) requireOurs(entry, request, path);
@@ -55,11 +62,11 @@ export async function findWorktree(repo: Repository, path: string): Promise<Work
  * Removes the worktree and the repository's entry for it; the branch stays. Nothing there is fine.
  * @throws TowpathError `ForeignEffect` when the directory is not a worktree of this repository
  */
-export async function removeWorktree(request: {
-  readonly repo: Repository;
-  readonly path: string;
-  readonly signal?: AbortSignal | undefined;
-}): Promise<void> {
+export async function removeWorktree(request: RemovalRequest): Promise<void> {
+  await translated(`Cannot remove the worktree ${request.path}`, request.signal, () => remove(request));
+}
+
+async function remove(request: RemovalRequest): Promise<void> {
   const path = await canonical(request.path, false);
   const entry = await findEntry(request.repo.commonDir, path);
   if (entry !== null && entry.marker === null && !isHalfMade(entry.head, "towpath/")) {

@@ -153,6 +153,16 @@ describe("laying a worktree", () => {
     expect(existsSync(join(asked.path, "a.txt"))).toBe(true);
   });
 
+  it("says what it could not do where the file system refuses", async () => {
+    const root = userRepository();
+    const asked = await request(root);
+    write(dirname(root), { data: "a file in the place of the directory" });
+    await expect(layWorktree(asked)).rejects.toMatchObject({
+      type: "GitFailed",
+      message: expect.stringMatching(/^Cannot lay the worktree .*(EEXIST|ENOTDIR)/),
+    });
+  });
+
   it("is not shared by two migrations", async () => {
     const root = userRepository();
     const asked = await request(root);
