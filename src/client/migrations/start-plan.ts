@@ -175,6 +175,7 @@ export function hostCommands(spec: Spec): string[] {
   const features = spec.phases.guardrail?.features;
   const commands = [
     spec.workspace?.setup,
+    spec.requirements?.generate,
     spec.baseline?.run,
     ...(typeof features === "object" ? features : []).flatMap((feature) => [
       feature.test,

@@ -181,6 +181,30 @@ export function resolveBaseline(spec: Spec): ResolvedBaseline | null {
   };
 }
 
+export interface ResolvedGenerator {
+  readonly script: string;
+  /** null: Towpath's own. */
+  readonly prompt: string | null;
+  /** Relative to the output directory; null: stdout. */
+  readonly document: string | null;
+  readonly env: Readonly<Record<string, string>>;
+  readonly timeoutMs: number;
+  readonly idleTimeoutMs: number | null;
+}
+
+/** What generates the requirements document, with its defaults applied; null: the built-in survey. */
+export function resolveGenerator({ requirements, env, defaults }: Spec): ResolvedGenerator | null {
+  if (requirements === undefined) return null;
+  return {
+    script: requirements.generate,
+    prompt: requirements.prompt ?? null,
+    document: requirements.document ?? null,
+    env: texts(env, requirements.env),
+    timeoutMs: ms(requirements.timeout) ?? ms(defaults?.timeout) ?? DEFAULT_TIMEOUT_MS,
+    idleTimeoutMs: ms(requirements["idle-timeout"]) ?? ms(defaults?.["idle-timeout"]) ?? DEFAULT_AGENT_IDLE_MS,
+  };
+}
+
 function resolveGate(spec: Spec, phase: Phase): ResolvedGate {
   const { tests, ratchet, run, approval } = spec.phases[phase]?.gate ?? {};
   return {

@@ -93,6 +93,24 @@ export const SpecDefaults = z
   })
   .meta({ description: "What holds for every step that says nothing else." });
 
+export const SpecRequirements = z
+  .strictObject({
+    generate: Script.meta({
+      description: "Writes the requirements document: any program; the prompt on stdin and in $TOWPATH_PROMPT.",
+    }),
+    prompt: z
+      .string()
+      .regex(/\S/, "the prompt is empty")
+      .optional()
+      .meta({ description: "What the program is told. Default: a prompt of Towpath's." }),
+    document: Path.optional().meta({
+      description: "The file below $TOWPATH_OUT that it writes. Default: what it writes to stdout.",
+    }),
+    env: Env.optional(),
+    ...Timeouts,
+  })
+  .meta({ description: "How the requirements document is generated. Default: a survey of the codebase." });
+
 const Report = Path.meta({ description: "JUnit XML: a file, or a glob, below $TOWPATH_OUT." });
 const WorkingDirectory = Path.meta({ description: "Relative to the project's directory." });
 
@@ -259,6 +277,7 @@ export const Spec = z
       .optional()
       .meta({ description: "Names of variables in the worker's environment; their values are redacted." }),
     defaults: SpecDefaults.optional(),
+    requirements: SpecRequirements.optional(),
     baseline: SpecBaseline.optional(),
     phases: z
       .strictObject({

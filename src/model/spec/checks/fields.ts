@@ -71,9 +71,21 @@ export function templateFields(spec: Spec): TemplateField[] {
     ...script(["workspace", "setup"], spec.workspace?.setup, own),
     ...script(["baseline", "run"], spec.baseline?.run, ofBaseline),
     ...envFields(["baseline", "env"], spec.baseline?.env),
+    ...generatorFields(spec),
     ...featureFields(spec, own),
     ...PHASES.flatMap((phase) => gateFields(spec, phase, own)),
     ...placedSteps(spec).flatMap((placed) => stepFields(spec, placed)),
+  ];
+}
+
+function generatorFields({ env, requirements }: Spec): TemplateField[] {
+  const path = ["requirements"];
+  const known = { env: [env, requirements?.env].flatMap((each) => Object.keys(each ?? {})) };
+  const text: Rest = { kind: "text", roots: ANYWHERE, feedback: false, step: null, ...known };
+  return [
+    ...script([...path, "generate"], requirements?.generate, known),
+    ...oneField([...path, "prompt"], requirements?.prompt, text),
+    ...envFields([...path, "env"], requirements?.env),
   ];
 }
 

@@ -14,6 +14,7 @@ export function checkPaths(context: CheckContext): SpecProblem[] {
     ),
     ...plain(context, ["baseline", "working-directory"], spec.baseline?.["working-directory"]),
     ...globs(context, ["baseline", "report"], spec.baseline?.report),
+    ...plain(context, ["requirements", "document"], spec.requirements?.document),
     ...placedSteps(spec).flatMap((placed) => checkStepPaths(context, placed)),
   ];
 }

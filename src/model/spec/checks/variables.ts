@@ -73,6 +73,7 @@ function envPaths({ spec }: CheckContext): { readonly path: SpecPath; readonly e
     { path: ["env"], env: spec.env },
     { path: ["defaults", "env"], env: spec.defaults?.env },
     { path: ["baseline", "env"], env: spec.baseline?.env },
+    { path: ["requirements", "env"], env: spec.requirements?.env },
     ...placedSteps(spec).map((placed) => ({ path: [...stepPath(placed), "env"], env: placed.step.env })),
   ].flatMap(({ path, env }) => (env === undefined ? [] : [{ path, env }]));
 }
