@@ -15,7 +15,7 @@ import type { AttemptResult, AttemptStep, StepCounts } from "./contract.js";
 import { execution, heartbeating } from "./heartbeat.js";
 import { type Host, openSpecMigration, scopeOf, type SpecMigration } from "./host.js";
 import { carryOut, type StepWork } from "./step-work.js";
-import { cleanWorktree, headOf, openWorktree } from "./workspace.js";
+import { cleanWorktree, headOf, openWorktree, standing } from "./workspace.js";
 import { ensureSetup } from "./preparation.js";
 
 /**
@@ -32,9 +32,12 @@ interface Attempt {
   readonly migration: SpecMigration;
   readonly step: ResolvedStep;
   readonly lease: Lease;
+  /** Names the effects of this execution alone. */
   readonly operation: string;
   readonly worktree: Worktree;
   readonly base: string;
+  /** Throws once another execution has taken the step over. */
+  readonly guard: () => Promise<void>;
   readonly signal: AbortSignal;
 }
 
@@ -43,20 +46,21 @@ async function attempt(host: Host, input: AttemptStep, signal: AbortSignal): Pro
   const step = resolveStep(migration.spec, input.step);
   const record = stepRecord(migration.manifest, input.step);
   const worktree = await openWorktree(host, migration.manifest, signal);
-  if (record?.status === "completed" && record.attempts === input.attempt) {
-    return answerAgain(migration, worktree, record, signal);
+  if (record?.attempts === input.attempt && (record.status === "completed" || record.status === "failed")) {
+    return answerAgain(host, migration, worktree, record, signal);
   }
   if (!conditionHolds(step.condition ?? "true", scopeOf(migration, step.env))) {
     return passOver(host, migration, input);
   }
   // What an interrupted attempt left is undone; what a person left is kept first.
   if (record?.status !== "in_progress") {
-    await cleanWorktree(host, migration, worktree, `${input.operation}/${execution()}`, signal);
+    await cleanWorktree(host, migration, worktree, `${input.operation}/${input.turn}.${execution()}`, signal);
   }
-  const lease = { step: step.id, attempt: input.attempt, execution: execution() };
+  const lease = { step: step.id, attempt: input.attempt, turn: input.turn, execution: execution() };
   const base = headOf(migration.manifest);
-  const { operation } = input;
-  const attempted = { host, migration, step, lease, operation, worktree, base, signal };
+  const operation = `${input.operation}/${lease.turn}.${lease.execution}`;
+  const guard = standing(host, migration.id, { lease, head: base });
+  const attempted = { host, migration, step, lease, operation, worktree, base, guard, signal };
   const begun = Date.now();
   await begin(attempted);
   await restore(attempted);
@@ -84,7 +88,7 @@ async function begin({
   const definition = createHash("sha256").update(stepDefinition(migration.spec, step.id)).digest("hex");
   const now = host.now();
   try {
-    await host.store.updateManifest(migration.id, `${operation}/begin/${lease.execution}`, (manifest) => ({
+    await host.store.updateManifest(migration.id, `${operation}/begin`, (manifest) => ({
       manifest: beginAttempt(manifest, { ...lease, base, definition, now }),
       result: null,
     }));
@@ -100,32 +104,31 @@ async function begin({
   });
 }
 
-async function restore({ migration, step, worktree, base }: Attempt): Promise<void> {
-  await undo({ worktree, commit: base, exclude: migration.exclude, cleanIgnored: step.cleanIgnored });
+async function restore({ migration, step, worktree, base, guard }: Attempt): Promise<void> {
+  const { exclude } = migration;
+  await undo({ worktree, commit: base, exclude, cleanIgnored: step.cleanIgnored, guard });
 }
 
 /** Once recorded the step is completed; moving the branch to its commit is done again by whoever finds it not moved. */
 async function succeed(attempted: Attempt, work: StepWork, durationMs: number): Promise<AttemptResult> {
   const { host, migration, step, lease, operation, worktree, base } = attempted;
   const now = host.now();
-  const { manifest } = await host.store.updateManifest(
-    migration.id,
-    `${operation}/complete/${lease.execution}`,
-    (current) => ({
-      manifest: completeStep(current, lease, {
-        ...(work.commit === null ? {} : { commit: work.commit }),
-        tree: work.tree,
-        durationMs,
-        ...(work.report === null ? {} : { report: work.report }),
-        ...(work.outputs === null ? {} : { outputs: work.outputs }),
-        now,
-      }),
-      result: null,
+  const { manifest } = await host.store.updateManifest(migration.id, `${operation}/complete`, (current) => ({
+    manifest: completeStep(current, lease, {
+      ...(work.commit === null ? {} : { commit: work.commit }),
+      tree: work.tree,
+      durationMs,
+      ...(work.report === null ? {} : { report: work.report }),
+      ...(work.outputs === null ? {} : { outputs: work.outputs }),
+      now,
     }),
-  );
-  await advanceBranch({ worktree, from: work.from, to: work.commit ?? base });
+    result: null,
+  }));
+  const head = work.commit ?? base;
+  const guard = standing(host, migration.id, { lease: null, head });
+  await advanceBranch({ worktree, from: work.from, to: head, guard });
   if (step.verify.length > 0) {
-    await undo({ worktree, commit: work.commit ?? base, exclude: migration.exclude });
+    await undo({ worktree, commit: head, exclude: migration.exclude, guard });
   }
   return { ...countsOf(manifest), durationMs, ...outcomeOf(work.commit) };
 }
@@ -133,11 +136,10 @@ async function succeed(attempted: Attempt, work: StepWork, durationMs: number): 
 async function fail(attempted: Attempt, failure: AttemptFailure, durationMs: number): Promise<AttemptResult> {
   const { host, migration, lease, operation } = attempted;
   await restore(attempted);
-  const { manifest } = await host.store.updateManifest(
-    migration.id,
-    `${operation}/fail/${lease.execution}`,
-    (current) => ({ manifest: failAttempt(current, lease, failure, durationMs), result: null }),
-  );
+  const { manifest } = await host.store.updateManifest(migration.id, `${operation}/fail`, (current) => ({
+    manifest: failAttempt(current, lease, failure, durationMs),
+    result: null,
+  }));
   return { ...countsOf(manifest), durationMs, outcome: "failed", failure };
 }
 
@@ -153,23 +155,22 @@ async function passOver(host: Host, migration: SpecMigration, input: AttemptStep
   return { ...countsOf(manifest), durationMs: 0, outcome: "not-needed" };
 }
 
-/** The answer of an execution that completed the step but did not live to tell. */
+/** The answer of an execution that ended the attempt but did not live to tell. */
 async function answerAgain(
+  host: Host,
   migration: SpecMigration,
   worktree: Worktree,
   record: StepRecord,
   signal: AbortSignal,
 ): Promise<AttemptResult> {
-  if (record.base === undefined) {
-    throw new TowpathError("StateCorrupt", `A completed step of ${migration.id} records no checkpoint`);
-  }
-  const to = record.commit ?? record.base;
-  await undo({ worktree, commit: to, exclude: migration.exclude, signal });
-  return {
-    ...countsOf(migration.manifest),
-    durationMs: record.duration_ms,
-    ...outcomeOf(record.commit ?? null),
-  };
+  const { manifest, exclude } = migration;
+  const head = headOf(manifest);
+  const guard = standing(host, migration.id, { lease: null, head });
+  await undo({ worktree, commit: head, exclude, guard, signal });
+  const answer = { ...countsOf(manifest), durationMs: record.duration_ms };
+  if (record.status === "completed") return { ...answer, ...outcomeOf(record.commit ?? null) };
+  if (record.failure !== undefined) return { ...answer, outcome: "failed", failure: record.failure };
+  throw new TowpathError("StateCorrupt", `A failed step of ${migration.id} records no failure`);
 }
 
 function outcomeOf(

@@ -86,6 +86,8 @@ export interface StepOrder {
 
 export interface AttemptStep extends StepOperation {
   readonly attempt: number;
+  /** Higher whenever the workflow asks again: a later asking supersedes an earlier one that still runs somewhere. */
+  readonly turn: number;
 }
 
 export type AttemptResult = StepCounts & {

@@ -22,7 +22,7 @@ import type {
 } from "./contract.js";
 import { heartbeating } from "./heartbeat.js";
 import { type Host, openSpecMigration } from "./host.js";
-import { commitEverything, openWorktree, undoneTag } from "./workspace.js";
+import { commitEverything, openWorktree, standing, undoneTag } from "./workspace.js";
 
 /** Puts a phase in progress; for the first one, and after a rollback, it already is. */
 export async function beginPhase(host: Host, input: PhaseOperation): Promise<PhaseOutline> {
@@ -133,7 +133,8 @@ export function rollback(host: Host, input: StepOperation & { by: string }): Pro
     if (recorded.undone !== null) {
       await keepUndoneHead({ repo: worktree, tag: recorded.undone, commit: recorded.head, signal });
     }
-    await undo({ worktree, commit: recorded.base, exclude: migration.exclude, signal });
+    const guard = standing(host, migration.id, { lease: null, head: recorded.base });
+    await undo({ worktree, commit: recorded.base, exclude: migration.exclude, guard, signal });
     await forgetCheckpoints(host, worktree, manifest, recorded.forgotten);
     await host.store.appendProgress(manifest.id, {
       time: host.now().toISOString(),

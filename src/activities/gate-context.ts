@@ -17,6 +17,8 @@ export interface GateContext {
   readonly tree: string;
   /** Which check of this gate it is, from 1: names its logs. */
   readonly check: number;
+  /** Throws once the migration has gone on without this check. */
+  readonly guard: () => Promise<void>;
   readonly signal: AbortSignal;
 }
 
@@ -29,10 +31,15 @@ export interface Finding {
 export const NOTHING: Finding = { refusals: [], evidence: [] };
 
 /** Runs a script of a gate in the project's directory of the worktree. */
-export function runGateScript(context: GateContext, what: string, script: string): Promise<ScriptResult> {
-  const { host, migration, phase, worktree, check, signal } = context;
+export async function runGateScript(
+  context: GateContext,
+  what: string,
+  script: string,
+): Promise<ScriptResult> {
+  const { host, migration, phase, worktree, check, guard, signal } = context;
+  await guard();
   const env = commandEnv(migration.spec);
-  return runScript(
+  return await runScript(
     host,
     migration,
     {

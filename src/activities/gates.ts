@@ -14,7 +14,7 @@ import { fileName, type Finding, GATE_LIMITS, type GateContext, runGateScript } 
 import { heartbeating } from "./heartbeat.js";
 import { type Host, openSpecMigration } from "./host.js";
 import { loadBaseline, loadReport, type StoredReport } from "./reports.js";
-import { cleanWorktree, headOf, openWorktree } from "./workspace.js";
+import { cleanWorktree, headOf, openWorktree, standing } from "./workspace.js";
 
 const MAX_REFUSALS = 20;
 const MAX_REFUSAL_TEXT = 1_000;
@@ -32,12 +32,13 @@ export function checkGate(host: Host, input: PhaseOperation): Promise<GateResult
     const commit = headOf(migration.manifest);
     const tree = await treeOf(worktree, commit, signal);
     const check = (migration.manifest.gates?.[input.phase]?.check ?? 0) + 1;
-    const context = { host, migration, phase: input.phase, worktree, tree, check, signal };
+    const guard = standing(host, migration.id, { lease: migration.manifest.lease ?? null, head: commit });
+    const context = { host, migration, phase: input.phase, worktree, tree, check, guard, signal };
     await clearOutDirectory(migration, { owner: `gate-${input.phase}`, attempt: check });
     const findings = await findAll(context, gate);
-    await undo({ worktree, commit, exclude: migration.exclude });
+    await undo({ worktree, commit, exclude: migration.exclude, guard });
     const record = await recordGate(context, input.operation, findings);
-    return { open: record.open, refusals: record.refusals, tree, approval: gate.approval };
+    return { open: record.open, refusals: record.refusals, tree: record.tree, approval: gate.approval };
   });
 }
 
@@ -70,11 +71,12 @@ async function recordGate(
     evidence: findings.flatMap((finding) => finding.evidence).map(redact),
     check,
   };
-  await host.store.updateManifest(migration.id, operation, (manifest) => ({
+  const { manifest: recorded } = await host.store.updateManifest(migration.id, operation, (manifest) => ({
     manifest: { ...manifest, gates: { ...manifest.gates, [phase]: record } },
     result: null,
   }));
-  return record;
+  // What an earlier execution recorded stands, whatever this one found.
+  return recorded.gates?.[phase] ?? record;
 }
 
 /** The report of the phase's last step that made one; one about another tree proves nothing about this one. */

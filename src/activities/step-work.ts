@@ -40,6 +40,8 @@ export interface StepContext {
   readonly lease: Lease;
   readonly worktree: Worktree;
   readonly base: string;
+  /** Throws once another execution has taken the step over. */
+  readonly guard: () => Promise<void>;
   readonly signal: AbortSignal;
 }
 
@@ -78,6 +80,7 @@ export async function carryOut(context: StepContext): Promise<StepOutcome> {
     return { ok: true, work: await work(context) };
   } catch (error) {
     if (!(error instanceof AttemptFailed)) throw error;
+    await context.guard();
     await saveFeedback(context, error.feedback);
     const message = migration.redactor.text(error.failure.message).slice(0, MAX_FAILURE_TEXT);
     return { ok: false, failure: { ...error.failure, message } };
@@ -87,18 +90,22 @@ export async function carryOut(context: StepContext): Promise<StepOutcome> {
 async function work(context: StepContext): Promise<StepWork> {
   const { migration, step, worktree } = context;
   const place = placeOf(context);
+  await context.guard();
   await clearOutDirectory(migration, place);
   const before = await configurationFingerprint(worktree);
   const report = await act(context, place, Date.now());
+  await context.guard();
   // Before git is used again: it would run what a step configured.
   await expectSameConfiguration(context, before);
   await expectScope(context);
   const built = await build(context);
   const outputs = await readOutputs(context, place);
   for (const [index, command] of step.verify.entries()) {
+    await context.guard();
     await verify(context, place, command, index + 1);
     await expectSameConfiguration(context, before);
   }
+  await context.guard();
   const reportName =
     report === null ? null : await saveReport(context.host, migration.id, step.id, built.tree, report);
   return {

@@ -7,6 +7,7 @@ import { openRepository } from "../adapters/git/repository.js";
 import { undo } from "../adapters/git/undo.js";
 import { layWorktree } from "../adapters/git/worktree.js";
 import { killMarked } from "../adapters/process/run-command.js";
+import { requireStanding, type Standing } from "../model/attempts.js";
 import { TowpathError } from "../model/errors.js";
 import { migrationBranch } from "../model/ids.js";
 import type { Manifest } from "../model/manifest.js";
@@ -49,6 +50,11 @@ export async function expectUnmovedBranch(
     `Somebody moved the migration's branch: ${drift}. Keep what you need of it under another name, ` +
       `put it back with 'git update-ref refs/heads/${worktree.branch} ${commit}', then retry`,
   );
+}
+
+/** The guard of an execution: throws `LeaseLost` once the migration does not stand where it left it. */
+export function standing(host: Host, migrationId: string, expected: Standing): () => Promise<void> {
+  return async () => requireStanding(await host.store.readManifest(migrationId), expected);
 }
 
 /**
@@ -108,7 +114,8 @@ export async function cleanWorktree(
     const tag = recorded.undone?.at(-1);
     if (tag !== undefined) await keepUndoneHead({ repo: worktree, tag, commit: kept, signal });
   }
-  await undo({ worktree, commit: head, exclude: migration.exclude, signal });
+  const guard = standing(host, migration.id, { lease: manifest.lease ?? null, head });
+  await undo({ worktree, commit: head, exclude: migration.exclude, guard, signal });
 }
 
 /** The commit that Towpath left the branch on. */

@@ -13,6 +13,29 @@ export interface AttemptBegin extends Lease {
   readonly now: Date;
 }
 
+/** Where the migration stands as long as nobody but a certain execution works on it. */
+export interface Standing {
+  /** Null between the attempts. */
+  readonly lease: Lease | null;
+  /** The commit that the branch was left on. */
+  readonly head: string;
+}
+
+/**
+ * Refuses an execution that another one has taken over from while it slept: what it still wants to do would be done to
+ * its successor's work.
+ * @throws TowpathError `LeaseLost`
+ */
+export function requireStanding(manifest: Manifest, { lease, head }: Standing): void {
+  const isHeld = lease === null ? (manifest.lease ?? null) === null : isSameLease(manifest.lease, lease);
+  if (isHeld && (manifest.head ?? manifest.base_commit) === head) return;
+  if (lease !== null) throw leaseLost(lease);
+  throw new TowpathError(
+    "LeaseLost",
+    `The migration ${manifest.id} has moved on from ${head} while this execution slept; it writes nothing`,
+  );
+}
+
 /** What a step came to, as the record of its completion has it. */
 export interface StepCompletion {
   /** Absent where the step changed nothing. */
@@ -30,7 +53,7 @@ export interface StepCompletion {
  * @throws TowpathError `LeaseLost` when a newer execution or attempt has it already
  */
 export function beginAttempt(manifest: Manifest, begin: AttemptBegin): Manifest {
-  const { step, attempt, execution, base, definition, now } = begin;
+  const { step, attempt, turn, execution, base, definition, now } = begin;
   const record = expectRecord(manifest, step);
   refuseSuperseded(manifest, record, begin);
   const begun: StepRecord = {
@@ -42,7 +65,7 @@ export function beginAttempt(manifest: Manifest, begin: AttemptBegin): Manifest 
     definition,
   };
   const marked = recordCheckpoint(withStepRecord(manifest, step, begun), checkpointTag(manifest.id, step));
-  return { ...marked, lease: { step, attempt, execution }, status: "in_progress", waiting_for: null };
+  return { ...marked, lease: { step, attempt, turn, execution }, status: "in_progress", waiting_for: null };
 }
 
 /**
@@ -197,21 +220,28 @@ function pendingAgain(record: StepRecord): StepRecord {
 
 function refuseSuperseded(manifest: Manifest, record: StepRecord, begin: AttemptBegin): void {
   const { lease } = manifest;
-  const newer =
-    record.attempts > begin.attempt ||
-    (lease !== undefined &&
-      lease !== null &&
-      lease.step === begin.step &&
-      (lease.attempt > begin.attempt ||
-        (lease.attempt === begin.attempt && lease.execution > begin.execution)));
-  if (newer || record.status === "completed") throw leaseLost(begin);
+  const isOver = record.attempts === begin.attempt && record.status !== "in_progress";
+  const isNewer = record.attempts > begin.attempt || (lease?.step === begin.step && isLater(lease, begin));
+  if (isNewer || isOver || record.status === "completed") throw leaseLost(begin);
+}
+
+function isLater(one: Lease, other: Lease): boolean {
+  if (one.attempt !== other.attempt) return one.attempt > other.attempt;
+  if (one.turn !== other.turn) return one.turn > other.turn;
+  return one.execution > other.execution;
+}
+
+function isSameLease(held: Manifest["lease"], lease: Lease): boolean {
+  return (
+    held?.step === lease.step &&
+    held.attempt === lease.attempt &&
+    held.turn === lease.turn &&
+    held.execution === lease.execution
+  );
 }
 
 function expectLease(manifest: Manifest, lease: Lease): StepRecord {
-  const held = manifest.lease;
-  const holds =
-    held?.step === lease.step && held.attempt === lease.attempt && held.execution === lease.execution;
-  if (!holds) throw leaseLost(lease);
+  if (!isSameLease(manifest.lease, lease)) throw leaseLost(lease);
   return expectRecord(manifest, lease.step);
 }
 

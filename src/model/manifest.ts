@@ -83,6 +83,8 @@ export type StepRecord = z.infer<typeof StepRecord>;
 export const Lease = z.object({
   step: z.string(),
   attempt: z.int().positive(),
+  /** The workflow's count of the times that it asked for something: Temporal counts executions anew for each. */
+  turn: z.int().nonnegative().default(0),
   /** Temporal's count of the activity's executions: raised when a worker died or stopped answering. */
   execution: z.int().positive(),
 });

@@ -45,6 +45,12 @@ export class MigrationState {
     return isTerminal(this.status);
   }
 
+  /** A number above all earlier ones, in the order in which things are asked for. */
+  nextTurn(): number {
+    this.operations += 1;
+    return this.operations;
+  }
+
   /** A name for the next effect: unique in the migration, and the same whenever the workflow is replayed. */
   nextOperation(name: string): string {
     this.operations += 1;

@@ -77,7 +77,7 @@ export class StepRunner {
     };
     const result = await this.reception.untilDone(`Step '${step.id}'`, () =>
       host.long.attemptStep.executeWithOptions(options, [
-        { migrationId: input.migrationId, step: step.id, attempt, operation },
+        { migrationId: input.migrationId, step: step.id, attempt, operation, turn: state.nextTurn() },
       ]),
     );
     state.currentStep = null;

@@ -64,10 +64,13 @@ export async function advanceBranch(request: {
   readonly worktree: Worktree;
   readonly from: string;
   readonly to: string;
+  /** Called before everything that changes something; throws when the worktree has passed to somebody else. */
+  readonly guard?: (() => Promise<void>) | undefined;
   readonly signal?: AbortSignal | undefined;
 }): Promise<void> {
-  const { worktree, from, to, signal } = request;
+  const { worktree, from, to, guard, signal } = request;
   await requireDirectory(worktree);
+  await guard?.();
   const answer = await moveRef({
     repo: worktree,
     ref: branchRef(worktree),
@@ -86,6 +89,7 @@ export async function advanceBranch(request: {
   await attachHead(worktree, signal);
   const place = worktreePlace(worktree);
   const { isEmpty } = await differences({ worktree, commit: to, place, untracked: false, signal });
+  await guard?.();
   if (!isEmpty) await runGit(place, ["read-tree", "--reset", "-u", to], { signal });
   await publishIndex(worktree);
 }

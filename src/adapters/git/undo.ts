@@ -4,12 +4,12 @@ import { TowpathError } from "../../model/errors.js";
 import { listFiles } from "../../model/scope.js";
 import { excludeLines, writeExcludes } from "./exclude.js";
 import { lstatIfPresent, makeWritable, readIfPresent, removeTree, replaceFile } from "./files.js";
-import { attachHead } from "./head.js";
+import { attachHead, objectIds } from "./head.js";
 import { publishIndex } from "./index-file.js";
 import { settleLocks } from "./locks.js";
 import { joinRaw, onDisk, rawPaths, type RawPath } from "./paths.js";
-import { branchRef, privateIndex, worktreePlace, type Worktree } from "./places.js";
-import { forceRef, inContext } from "./refs.js";
+import { branchRef, privateIndex, repositoryPlace, worktreePlace, type Worktree } from "./places.js";
+import { forceRef, inContext, moveRef } from "./refs.js";
 import { runGit, type GitPlace } from "./run.js";
 import { differences, type Differences } from "./status.js";
 import { obstacle, settleNestedRepositories, treeDirectories } from "./nested.js";
@@ -22,6 +22,8 @@ export interface UndoRequest {
   readonly exclude?: readonly string[] | undefined;
   /** Removes what the repository ignores as well; `exclude` still holds. Default false. */
   readonly cleanIgnored?: boolean | undefined;
+  /** Called before everything that changes something; throws when the worktree has passed to somebody else. */
+  readonly guard?: (() => Promise<void>) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -63,25 +65,55 @@ export async function undo(request: UndoRequest): Promise<void> {
 }
 
 async function restore(request: UndoRequest): Promise<void> {
-  const { worktree, commit, exclude = [], signal } = request;
+  const { worktree, commit, exclude = [], guard = always, signal } = request;
+  await guard();
   await settleRoot(worktree);
   await settleLocks(worktree, signal);
   await clearUnfinishedWork(worktree);
   await attachHead(worktree, signal);
   const place = worktreePlace(worktree, await writeExcludes(worktree, exclude));
-  await forceRef(worktree, branchRef(worktree), commit, "towpath: undo", signal);
+  await moveBranch(request, guard);
   const [directories, touched] = await Promise.all([
     treeDirectories(place, commit, signal),
     touchedPaths(place, signal),
   ]);
   await settleNestedRepositories(worktree, directories, signal);
   for (const path of touched) await restoreAccess(worktree, path);
-  await restoreFiles(request, place);
+  await restoreFiles(request, place, guard);
+  await guard();
   await publishIndex(worktree);
 }
 
+async function always(): Promise<void> {
+  // Nobody else can have the worktree.
+}
+
+/**
+ * From where it was seen before the guard was asked: whoever takes over afterwards and moves it is not overruled.
+ */
+async function moveBranch(
+  { worktree, commit, signal }: UndoRequest,
+  guard: () => Promise<void>,
+): Promise<void> {
+  const ref = branchRef(worktree);
+  const [from = null] = await objectIds(repositoryPlace(worktree), [ref], signal);
+  if (from === commit) return;
+  await guard();
+  const reason = "towpath: undo";
+  // Missing, or so damaged that it has no value that could be compared.
+  if (from === null) return forceRef(worktree, ref, commit, reason, signal);
+  const answer = await moveRef({ repo: worktree, ref, to: commit, from, reason, signal });
+  if (typeof answer === "object") {
+    throw new TowpathError("GitFailed", `the branch ${worktree.branch} was moved while the step was undone`);
+  }
+}
+
 /** Looks before and after every pass: most attempts begin with nothing to undo, and looking costs least. */
-async function restoreFiles(request: UndoRequest, place: GitPlace): Promise<void> {
+async function restoreFiles(
+  request: UndoRequest,
+  place: GitPlace,
+  guard: () => Promise<void>,
+): Promise<void> {
   const { worktree, cleanIgnored = false, signal } = request;
   let failure: unknown;
   let isIgnoredLeft = cleanIgnored;
@@ -93,10 +125,12 @@ async function restoreFiles(request: UndoRequest, place: GitPlace): Promise<void
         "GitFailed",
         `still different in ${worktree.path}: ${listFiles(found.paths)}`,
       );
+      await guard();
       await restoreOnce(request, place, pass === 0 ? found : { ...found, onlyFiles: null });
       isIgnoredLeft = false;
     } catch (error) {
       signal?.throwIfAborted();
+      await guard();
       failure = error;
       // A damaged index, or directories that a step made read-only.
       await rm(privateIndex(worktree), { force: true });

@@ -45,7 +45,7 @@ describe("attemptIsOver", () => {
     ["is the preparation's", manifest(), "setup", 1, false],
     [
       "was the preparation's",
-      manifest({ lease: { step: "one", attempt: 1, execution: 1 } }),
+      manifest({ lease: { step: "one", attempt: 1, turn: 1, execution: 1 } }),
       "setup",
       1,
       true,
