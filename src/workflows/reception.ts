@@ -177,6 +177,7 @@ export class Reception {
         [{ migrationId: input.migrationId, step, by, operation }],
       );
       state.noteCounts(result);
+      state.currentStep = null;
       const undone = PHASES.slice(PHASES.indexOf(result.phase));
       state.forgetSteps((view) => undone.includes(view.phase));
       for (const phase of undone) delete state.gates[phase];
