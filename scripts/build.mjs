@@ -13,9 +13,9 @@ const compiled = spawnSync(
 );
 if (compiled.status !== 0) process.exit(compiled.status ?? 1);
 
-const { bundleWorkflowCode } = await import("@temporalio/worker");
+const { bundleWorkflowCode, DefaultLogger } = await import("@temporalio/worker");
 const { code } = await bundleWorkflowCode({
   workflowsPath: `${root}/dist/workflows/index.js`,
-  logger: undefined,
+  logger: new DefaultLogger("WARN"),
 });
 writeFileSync(`${root}/dist/workflow-bundle.js`, code);

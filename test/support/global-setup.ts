@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { bundleWorkflowCode } from "@temporalio/worker";
+import { bundleWorkflowCode, DefaultLogger } from "@temporalio/worker";
 import type { TestProject } from "vitest/node";
 import { downEmbedded, ensureEmbedded } from "../../src/adapters/temporal/embedded.js";
 import { provisionTemporal } from "../../src/adapters/temporal/provision.js";
@@ -32,6 +32,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   });
   const { code } = await bundleWorkflowCode({
     workflowsPath: fileURLToPath(new URL("../../src/workflows/index.ts", import.meta.url)),
+    logger: new DefaultLogger("WARN"),
     webpackConfigHook: (config) => ({
       ...config,
       resolve: { ...config.resolve, extensionAlias: { ".js": [".ts", ".js"] } },
