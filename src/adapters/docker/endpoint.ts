@@ -20,8 +20,6 @@ export interface EngineTls {
   readonly ca: Buffer | undefined;
   readonly cert: Buffer | undefined;
   readonly key: Buffer | undefined;
-  /** False only where a docker context says so. */
-  readonly verify: boolean;
 }
 
 const DEFAULT_SOCKET = "/var/run/docker.sock";
@@ -73,7 +71,7 @@ async function defaultSocket(env: Environment): Promise<string> {
 async function environmentTls(env: Environment): Promise<EngineTls | null> {
   if (!env["DOCKER_TLS_VERIFY"]) return null;
   const directory = env["DOCKER_CERT_PATH"] || configDirectory(env);
-  return { ...(await certificates(directory)), verify: true };
+  return certificates(directory);
 }
 
 async function contextEndpoint(name: string, env: Environment): Promise<EngineEndpoint> {
@@ -88,9 +86,16 @@ async function contextEndpoint(name: string, env: Environment): Promise<EngineEn
       `The docker context '${name}' names no engine: choose another, or set DOCKER_HOST`,
     );
   }
-  const files = await certificates(join(directory, "tls", digest, "docker"));
-  const hasTls = files.ca !== undefined || files.cert !== undefined || skip === true;
-  return endpointOf(host, `docker context '${name}'`, hasTls ? { ...files, verify: skip !== true } : null);
+  if (skip === true) {
+    throw new TowpathError(
+      "Usage",
+      `The docker context '${name}' switches off the verification of its engine, which Towpath does not do: ` +
+        "give the context the engine's CA",
+    );
+  }
+  const tls = await certificates(join(directory, "tls", digest, "docker"));
+  const hasTls = tls.ca !== undefined || tls.cert !== undefined;
+  return endpointOf(host, `docker context '${name}'`, hasTls ? tls : null);
 }
 
 async function readContext(path: string, name: string): Promise<z.infer<typeof ContextMeta>> {
@@ -102,7 +107,7 @@ async function readContext(path: string, name: string): Promise<z.infer<typeof C
   }
 }
 
-async function certificates(directory: string): Promise<Pick<EngineTls, "ca" | "cert" | "key">> {
+async function certificates(directory: string): Promise<EngineTls> {
   const read = async (name: string): Promise<Buffer | undefined> => {
     try {
       return await readFile(join(directory, name));
@@ -143,7 +148,7 @@ function endpointOf(host: string, source: string, tls: EngineTls | null): Engine
 }
 
 function systemTls(): EngineTls {
-  return { ca: undefined, cert: undefined, key: undefined, verify: true };
+  return { ca: undefined, cert: undefined, key: undefined };
 }
 
 function withoutPassword(url: URL): string {

@@ -1,3 +1,4 @@
+import type { ContainerSettings } from "../containers/settings.js";
 import type { Json } from "../json.js";
 import { parseCondition, referencesIn } from "./expressions.js";
 import { type ExpressionScope, type Reference, formatReference, valueOf } from "./references.js";
@@ -38,9 +39,15 @@ export function definitionOf(spec: Pick<Spec, "workspace" | "secrets">, step: Re
     report: step.report,
     cleanIgnored: step.cleanIgnored,
     outputs: step.outputs === null ? null : [...step.outputs],
+    ...(step.container === null ? {} : { container: containerJson(step.container) }),
     exclude: [...(spec.workspace?.exclude ?? [])],
     secrets: [...(spec.secrets ?? [])].sort(),
   });
+}
+
+/** How much of the machine it may take is no part of what it does. */
+function containerJson({ image, network, env, user }: ContainerSettings): Json {
+  return { image, network, env: { ...env }, user };
 }
 
 function actionJson(action: StepAction): Json {
@@ -51,7 +58,13 @@ function textsOf(step: ResolvedStep): string[] {
   const { action } = step;
   const own =
     action.kind === "run" ? [action.script] : action.kind === "agent" ? [action.command, action.prompt] : [];
-  return [...own, ...step.verify, step.commit, ...Object.values(step.env)];
+  return [
+    ...own,
+    ...step.verify,
+    step.commit,
+    ...Object.values(step.env),
+    ...Object.values(step.container?.env ?? {}),
+  ];
 }
 
 function referencesOf(step: ResolvedStep): Reference[] {

@@ -7,7 +7,6 @@ import { valueAt } from "./values.js";
 
 /** Words from neighbouring tools whose meaning here is another's, or is not there. */
 const HINTS: Readonly<Record<string, string>> = {
-  container: "`container` is not supported by this version: steps run on the host",
   strategy: "`strategy` is not supported by this version",
   matrix: "`matrix` is not supported by this version",
   "max-parallel": "`max-parallel` is not supported by this version: steps run one after the other",

@@ -1,4 +1,5 @@
 import { TowpathError } from "../errors.js";
+import { type ContainerSettings, stepContainer } from "../containers/settings.js";
 import { PHASES, type Phase } from "../phases.js";
 import { parseDuration } from "./durations.js";
 import { type PlacedStep, listOf, needsOf, placedSteps } from "./order.js";
@@ -54,6 +55,8 @@ export interface ResolvedStep {
   readonly report: string | null;
   readonly cleanIgnored: boolean;
   readonly continueOnError: boolean;
+  /** Null: the host. */
+  readonly container: ContainerSettings | null;
   /** Names that the step may write, and must; null: it declares none. */
   readonly outputs: readonly string[] | null;
 }
@@ -148,6 +151,7 @@ function resolvePlaced(spec: Spec, { phase, step }: PlacedStep): ResolvedStep {
     report: step.report ?? null,
     cleanIgnored: step.clean === "all",
     continueOnError: step["continue-on-error"] ?? false,
+    container: stepContainer(spec, step.container),
     outputs: step.outputs ?? null,
   };
 }
@@ -201,7 +205,8 @@ export function resolveGenerator({ requirements, env, defaults }: Spec): Resolve
     document: requirements.document ?? null,
     env: texts(env, requirements.env),
     timeoutMs: ms(requirements.timeout) ?? ms(defaults?.timeout) ?? DEFAULT_TIMEOUT_MS,
-    idleTimeoutMs: ms(requirements["idle-timeout"]) ?? ms(defaults?.["idle-timeout"]) ?? DEFAULT_AGENT_IDLE_MS,
+    idleTimeoutMs:
+      ms(requirements["idle-timeout"]) ?? ms(defaults?.["idle-timeout"]) ?? DEFAULT_AGENT_IDLE_MS,
   };
 }
 

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { referenceProblem } from "../images/reference.js";
 import { DURATION_PATTERN, MAX_APPROVAL_MS, MAX_COMMAND_MS, parseDuration } from "./durations.js";
 
 const DURATION_HELP = "a duration is a whole number and a unit, as in 500ms, 30s, 10m, 2h, 7d";
@@ -85,18 +86,62 @@ const Timeouts = {
   }),
 };
 
+const ImageName = z.string().superRefine((text, context) => {
+  const problem = referenceProblem(text);
+  if (problem !== null) context.addIssue(`\`${text}\` is no image: ${problem}`);
+});
+
+/** The host's own network, and another container's, are no isolation. */
+const Network = z
+  .string()
+  .regex(
+    /^(?!host$)[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/,
+    "`none`, `bridge`, or the name of a network; not the host's",
+  );
+
+const USER_HELP = "a user is a number, or uid:gid, and not root";
+
+const ContainerFields = z.strictObject({
+  image: ImageName.optional().meta({ description: "Default: the image of `defaults.container`." }),
+  network: Network.optional().meta({ description: "Default none." }),
+  memory: z
+    .string()
+    .regex(/^\d{1,9}(\.\d{1,3})?[bkmg]$/i, "memory is a number and a unit, as in 512m, 2g")
+    .optional()
+    .meta({ description: "Default 4g." }),
+  cpus: z.number().min(0.01).max(1024).optional().meta({ description: "Default 2." }),
+  pids: z
+    .int()
+    .min(8)
+    .max(1_000_000)
+    .optional()
+    .meta({ description: "Processes and threads. Default 2048." }),
+  env: Env.optional().meta({ description: "Environment inside the container, over the image's own." }),
+  user: z
+    .union([z.int().min(1, USER_HELP), z.string().regex(/^[1-9]\d{0,9}(:\d{1,10})?$/, USER_HELP)])
+    .optional()
+    .meta({ description: "Default: whoever owns the workspace." }),
+});
+
+export const SpecContainer = z
+  .union([ImageName, ContainerFields, z.literal(false)])
+  .meta({ description: "Runs commands in a container: an image, or its settings; false: on the host." });
+export type SpecContainer = z.infer<typeof SpecContainer>;
+
 export const SpecDefaults = z
   .strictObject({
     ...Timeouts,
     retry: SpecRetry.optional(),
     env: Env.optional().meta({ description: "Environment of all steps." }),
+    container: SpecContainer.optional(),
   })
   .meta({ description: "What holds for every step that says nothing else." });
 
 export const SpecRequirements = z
   .strictObject({
     generate: Script.meta({
-      description: "Writes the requirements document: any program; the prompt on stdin and in $TOWPATH_PROMPT.",
+      description:
+        "Writes the requirements document: any program; the prompt on stdin and in $TOWPATH_PROMPT.",
     }),
     prompt: z
       .string()
@@ -151,6 +196,7 @@ export const SpecStep = z
       .meta({ description: "Settings of the built-in step." }),
     run: Script.optional().meta({ description: "A script for bash -e -o pipefail." }),
     agent: SpecAgent.optional(),
+    container: SpecContainer.optional(),
     needs: StepIds.optional().meta({ description: "Ids of steps that come first." }),
     depends_on: StepIds.optional().meta({ description: "Another word for `needs`." }),
     if: z

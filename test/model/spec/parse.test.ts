@@ -166,14 +166,20 @@ describe("parseSpec", () => {
         ["8:13: `features` belongs to `phases.guardrail`"],
       ],
       [
-        "a container",
-        top("defaults: { container: { image: x } }"),
-        ["8:13: `container` is not supported by this version: steps run on the host"],
+        "a container with a host network, too much and a misspelt key",
+        top("defaults: { container: { image: app/UP, network: host, memory: lots, cpu: 2, user: 0 } }"),
+        [
+          "8:33: `app/UP` is no image: its name must be in lower case",
+          "8:50: `none`, `bridge`, or the name of a network; not the host's",
+          "8:64: memory is a number and a unit, as in 512m, 2g",
+          "8:70: unknown key `cpu`",
+          "8:84: a user is a number, or uid:gid, and not root",
+        ],
       ],
       [
-        "a container of a step",
-        steps("- { id: a, run: x, container: y }"),
-        ["7:26: `container` is not supported by this version: steps run on the host"],
+        "a container of a step that has no image",
+        steps("- { id: a, run: x, container: { memory: 1g } }"),
+        ["7:37: this container needs an `image`: `defaults.container` names none"],
       ],
       [
         "a matrix",

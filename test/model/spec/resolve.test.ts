@@ -152,6 +152,7 @@ describe("resolveStep", () => {
       report: null,
       cleanIgnored: false,
       continueOnError: false,
+      container: null,
       outputs: null,
     });
     expect(resolveStep(example, "fix-failures")).toMatchObject({
@@ -371,7 +372,7 @@ describe("specJsonSchema", () => {
     ["a step with two actions", specWith("", "      - { id: a, run: x, uses: survey }\n")],
     ["a step with none", specWith("", "      - { id: a }\n")],
     ["no target", specWith("").replace("target: t\n", "")],
-    ["a container", specWith("defaults: { container: { image: x } }\n")],
+    ["a container on the host's network", specWith("defaults: { container: { image: x, network: host } }\n")],
   ])("refuses %s", (_, text) => {
     expect(valid(text)).toBe(false);
   });

@@ -2,7 +2,7 @@ import { PHASES, type Phase } from "../../phases.js";
 import { type PlacedStep, placedSteps } from "../order.js";
 import type { SpecPath } from "../problems.js";
 import type { Reference } from "../references.js";
-import type { Spec, SpecFeature, SpecStep } from "../schema.js";
+import type { Spec, SpecContainer, SpecFeature, SpecStep } from "../schema.js";
 import { stepPath } from "./steps.js";
 
 export type Root = Reference["root"];
@@ -61,6 +61,10 @@ function scripts(
   return (value ?? []).flatMap((text, index) => script([...path, index], text, rest));
 }
 
+function containerEnv(container: SpecContainer | undefined): Env | undefined {
+  return typeof container === "object" ? container.env : undefined;
+}
+
 /** Every text of a spec in which names are replaced. */
 export function templateFields(spec: Spec): TemplateField[] {
   const own = { env: Object.keys(spec.env ?? {}) };
@@ -68,6 +72,7 @@ export function templateFields(spec: Spec): TemplateField[] {
   return [
     ...envFields(["env"], spec.env),
     ...envFields(["defaults", "env"], spec.defaults?.env),
+    ...envFields(["defaults", "container", "env"], containerEnv(spec.defaults?.container)),
     ...script(["workspace", "setup"], spec.workspace?.setup, own),
     ...script(["baseline", "run"], spec.baseline?.run, ofBaseline),
     ...envFields(["baseline", "env"], spec.baseline?.env),
@@ -126,6 +131,10 @@ function stepFields(spec: Spec, placed: PlacedStep): TemplateField[] {
     ...script([...path, "agent", "command"], step.agent?.command, command),
     ...scripts([...path, "verify"], step.verify, command),
     ...envFields([...path, "env"], step.env, { roots: [...FIXED, "steps", "attempt"], step: placed }),
+    ...envFields([...path, "container", "env"], containerEnv(step.container), {
+      roots: [...FIXED, "steps", "attempt"],
+      step: placed,
+    }),
     ...oneField([...path, "agent", "prompt"], step.agent?.prompt, { ...text, feedback: true }),
     ...oneField([...path, "commit"], step.commit, text),
     ...conditionField(path, step, { ...text, kind: "condition", roots: [...ANYWHERE, "steps"] }),

@@ -1,3 +1,4 @@
+import { defaultContainer } from "../../containers/settings.js";
 import { PHASES } from "../../phases.js";
 import { type PlacedStep, needsOf, placedSteps } from "../order.js";
 import type { SpecPath, SpecProblem } from "../problems.js";
@@ -15,7 +16,12 @@ export function checkSteps(context: CheckContext): SpecProblem[] {
   return [
     ...checkMigrateHasSteps(context),
     ...checkIds(context, steps),
-    ...steps.flatMap((placed) => [...checkAction(context, placed), ...checkOwnNames(context, placed)]),
+    ...steps.flatMap((placed) => [
+      ...checkAction(context, placed),
+      ...checkOwnNames(context, placed),
+      ...checkContainer(context, placed),
+    ]),
+    ...checkDefaultContainer(context),
     ...checkNeeds(context, steps),
     ...checkCycles(context, steps),
   ];
@@ -55,6 +61,7 @@ const SURVEY_IGNORES = [
   "working-directory",
   "idle-timeout",
   "outputs",
+  "container",
 ] as const;
 
 function checkAction(context: CheckContext, placed: PlacedStep): SpecProblem[] {
@@ -92,6 +99,20 @@ function checkOwnNames(context: CheckContext, placed: PlacedStep): SpecProblem[]
     problems.push(problemAtKey(context, [...path, "depends_on"], message));
   }
   return problems;
+}
+
+function checkContainer(context: CheckContext, placed: PlacedStep): SpecProblem[] {
+  const { container } = placed.step;
+  if (typeof container !== "object" || container.image !== undefined) return [];
+  if (defaultContainer(context.spec) !== null) return [];
+  const message = "this container needs an `image`: `defaults.container` names none";
+  return [problemAt(context, [...stepPath(placed), "container"], message)];
+}
+
+function checkDefaultContainer(context: CheckContext): SpecProblem[] {
+  const container = context.spec.defaults?.container;
+  if (typeof container !== "object" || container.image !== undefined) return [];
+  return [problemAt(context, ["defaults", "container"], "this container needs an `image`")];
 }
 
 function needPath(placed: PlacedStep, index: number): SpecPath {
