@@ -13,7 +13,7 @@ export async function benchCommands(): Promise<Section> {
   try {
     await home.run("up");
     const project = await makeProject(join(home.directory, "project"), 3);
-    const id = await home.start(project, "--wait");
+    const id = await home.complete(project);
     const time = async (name: string, target: number | undefined, ...args: string[]): Promise<Row> => ({
       name,
       value: median(await home.time(REPEAT, ...args)),

@@ -17,7 +17,7 @@ export async function benchPlanLength(): Promise<Section> {
     for (const count of LENGTHS) {
       const project = await makeProject(join(home.directory, `project-${count}`), count);
       const begun = performance.now();
-      const id = await home.start(project, "--wait");
+      const id = await home.complete(project);
       const wholeMs = performance.now() - begun;
       const bytes = await bytesBelow(join(home.dataDir, "migrations", id, "state"));
       rows.push(

@@ -18,7 +18,7 @@ export async function benchSteps(): Promise<Section> {
     for (const count of [1, 20, 200]) {
       const shell = await shellLoop(home, count);
       const project = await makeProject(join(home.directory, `project-${count}`), count);
-      const id = await home.start(project, "--wait");
+      const id = await home.complete(project);
       const towpath = await stepTimes(home, id);
       rows.push(
         { name: `shell loop, ${count} steps`, value: shell / count, unit: "ms", note: "a step" },
