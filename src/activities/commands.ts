@@ -1,4 +1,4 @@
-import { mkdir, rm } from "node:fs/promises";
+import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { type CommandResult, runCommand } from "../adapters/process/run-command.js";
 import { commandEnvironment } from "../model/environment.js";
@@ -27,6 +27,8 @@ export interface ScriptRequest {
   readonly env: Readonly<Record<string, string>>;
   readonly cwd: string;
   readonly stdin?: string;
+  /** Keep what the script writes to stdout, byte for byte, in {@link stdoutFile}. */
+  readonly copyStdout?: boolean;
   readonly timeoutMs: number;
   readonly idleTimeoutMs: number | null;
 }
@@ -49,6 +51,21 @@ export function outDirectory(migration: SpecMigration, place: CommandPlace): str
 /** The file that a step writes its outputs to: `$TOWPATH_OUTPUT`. */
 export function outputFile(migration: SpecMigration, place: CommandPlace): string {
   return join(outDirectory(migration, place), ".outputs");
+}
+
+/** Where a place's command is copied to that is asked for by `copyStdout`, and what it wrote. */
+const COPIED_SCRIPT = ".script";
+const COPIED_STDOUT = ".stdout";
+const COPYING = `bash -e -o pipefail "$TOWPATH_OUT/${COPIED_SCRIPT}" | tee "$TOWPATH_OUT/${COPIED_STDOUT}"`;
+
+/** What a script wrote to stdout that ran with `copyStdout`. */
+export function stdoutFile(migration: SpecMigration, place: CommandPlace): string {
+  return join(outDirectory(migration, place), COPIED_STDOUT);
+}
+
+async function copyingStdout(migration: SpecMigration, place: CommandPlace, script: string): Promise<string> {
+  await writeFile(join(outDirectory(migration, place), COPIED_SCRIPT), script, { mode: 0o600 });
+  return COPYING;
 }
 
 /** Makes the place's directory anew: a report of an earlier run must not pass for this one's. */
@@ -83,9 +100,11 @@ export async function runScript(
   }
   const { place, what } = request;
   const rendered = renderScript(request.script, request.scope);
+  const copies = request.copyStdout === true;
+  const script = copies ? await copyingStdout(migration, place, rendered.script) : rendered.script;
   const logPath = join(migration.paths.logs, place.owner, `attempt-${place.attempt}.${what}.log`);
   const result = await runCommand({
-    command: { script: rendered.script },
+    command: { script },
     cwd: request.cwd,
     env: commandEnvironment({
       base: host.environment,
@@ -112,6 +131,9 @@ function towpathVariables(migration: SpecMigration, place: CommandPlace): Record
     TOWPATH_DIR: migration.paths.directory,
     TOWPATH_OUT: outDirectory(migration, place),
     TOWPATH_OUTPUT: outputFile(migration, place),
+    ...((migration.manifest.requirements?.sha ?? null) === null
+      ? {}
+      : { TOWPATH_PRD: migration.paths.requirements }),
   };
 }
 

@@ -1,6 +1,7 @@
 import type { AttemptFailure, MigrationStatus, Waiting } from "../model/manifest.js";
-import type { ParamValue } from "../model/messages.js";
+import type { ParamValue, RequirementsRequest } from "../model/messages.js";
 import type { Phase } from "../model/phases.js";
+import type { RequirementsView } from "../model/requirements/decision.js";
 
 /**
  * What the migration workflow asks of the host that holds the migration. Inputs and answers are small and plain:
@@ -11,6 +12,8 @@ export interface MigrationActivities {
   createMigration(input: CreateMigration): Promise<void>;
   layWorkspace(input: { migrationId: string; operation: string }): Promise<Workspace>;
   runSetup(input: { migrationId: string }): Promise<PreparationResult>;
+  decideRequirements(input: DecideRequirements): Promise<RequirementsView>;
+  generateRequirements(input: GenerateRequirements): Promise<GenerationResult>;
   runBaseline(input: { migrationId: string; operation: string }): Promise<PreparationResult>;
   startPhase(input: PhaseOperation): Promise<PhaseOutline>;
   nextSteps(input: { migrationId: string; phase: Phase; limit: number }): Promise<StepOrder[]>;
@@ -47,6 +50,22 @@ export interface PreparationResult {
   readonly ok: boolean;
   /** Why not, or what was found, in one line. */
   readonly message: string;
+}
+
+export interface DecideRequirements {
+  readonly migrationId: string;
+  readonly operation: string;
+  readonly prd: RequirementsRequest;
+}
+
+export interface GenerateRequirements {
+  readonly migrationId: string;
+  readonly operation: string;
+}
+
+export interface GenerationResult extends PreparationResult {
+  /** The document that the migration uses now; null where the generator failed. */
+  readonly requirements: RequirementsView | null;
 }
 
 export interface PhaseOperation {

@@ -2,10 +2,12 @@ import { attemptStep } from "./attempt.js";
 import type { MigrationActivities } from "./contract.js";
 import { beginPhase, nextSteps, recordWaiting, rollback, skip, tolerate } from "./decisions.js";
 import { finish } from "./finish.js";
+import { generateRequirements } from "./generation.js";
 import { checkGate } from "./gates.js";
 import type { Host } from "./host.js";
 import { advance, recordApproval } from "./leaving.js";
 import { createMigration, layWorkspace, runBaseline, runSetup } from "./preparation.js";
+import { decideOnRequirements } from "./requirements.js";
 
 /** The activities of a host, bound to its data directory, environment and clock. */
 export function createActivities(host: Host): MigrationActivities {
@@ -13,6 +15,8 @@ export function createActivities(host: Host): MigrationActivities {
     createMigration: (input) => createMigration(host, input),
     layWorkspace: (input) => layWorkspace(host, input),
     runSetup: (input) => runSetup(host, input),
+    decideRequirements: (input) => decideOnRequirements(host, input),
+    generateRequirements: (input) => generateRequirements(host, input),
     runBaseline: (input) => runBaseline(host, input),
     startPhase: (input) => beginPhase(host, input),
     nextSteps: (input) => nextSteps(host, input),

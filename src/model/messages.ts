@@ -1,6 +1,8 @@
 import { z } from "zod";
 import { MigrationStatus, Waiting } from "./manifest.js";
 import { Phase, PhaseStatus } from "./phases.js";
+import { RequirementsView } from "./requirements/decision.js";
+import { Sha256 } from "./requirements/documents.js";
 
 /** Temporal's UI and the audit trail show it; it is a claim, not a proof. */
 const Person = z.string().min(1).max(200);
@@ -31,8 +33,18 @@ export const CarriedState = z.object({
   recentSteps: z.array(StepView),
   workspace: z.object({ branch: z.string(), baseCommit: z.string() }),
   startedAt: z.string(),
+  requirements: RequirementsView.nullable().optional(),
 });
 export type CarriedState = z.infer<typeof CarriedState>;
+
+/** What a start says about the requirements document. */
+export const RequirementsRequest = z.object({
+  /** The document that was given, which the client has persisted in the project; null: none was. */
+  sha: Sha256.nullable(),
+  /** Generate the document anew, whoever wrote the one that is there. */
+  fresh: z.boolean(),
+});
+export type RequirementsRequest = z.infer<typeof RequirementsRequest>;
 
 export const MigrationInput = z.object({
   migrationId: z.string(),
@@ -51,6 +63,7 @@ export const MigrationInput = z.object({
   allowHost: z.boolean(),
   author: z.object({ name: z.string(), email: z.string() }),
   startedBy: Person,
+  prd: RequirementsRequest.nullable().optional(),
   carried: CarriedState.optional(),
 });
 export type MigrationInput = z.infer<typeof MigrationInput>;
@@ -121,6 +134,8 @@ export const ProgressView = z.object({
   }),
   waiting: Waiting.nullable(),
   startedAt: z.string(),
+  /** null: nothing is decided yet. */
+  requirements: RequirementsView.nullable().optional(),
 });
 export type ProgressView = z.infer<typeof ProgressView>;
 

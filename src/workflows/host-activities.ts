@@ -24,6 +24,8 @@ export interface HostActivities {
     Proxy,
     | "layWorkspace"
     | "runSetup"
+    | "decideRequirements"
+    | "generateRequirements"
     | "runBaseline"
     | "attemptStep"
     | "checkGate"

@@ -2,6 +2,8 @@ import { setCurrentDetails } from "@temporalio/workflow";
 import type { Waiting } from "../model/manifest.js";
 import type { MigrationInput, StepView } from "../model/messages.js";
 import { PHASES } from "../model/phases.js";
+import type { RequirementsView } from "../model/requirements/decision.js";
+import { shortSha } from "../model/requirements/documents.js";
 import type { MigrationState } from "./migration.state.js";
 
 /** Shows the migration's state as Markdown on its page in the Temporal Web UI. */
@@ -10,6 +12,7 @@ export function describeMigration(input: MigrationInput, state: MigrationState):
     `**${input.name}** → ${input.target} · ${state.status} · branch \`${state.workspace.branch}\``,
     "",
     ...(state.waiting ? waitingLines(input, state.waiting) : []),
+    ...(state.requirements ? requirementsLines(state.requirements) : []),
     "| phase | status |",
     "| --- | --- |",
     ...PHASES.map((phase) => `| ${phase} | ${state.phases[phase]} |`),
@@ -27,6 +30,11 @@ function waitingLines(input: MigrationInput, waiting: Waiting): string[] {
     `\`towpath status ${input.migrationId}\` says what you can do.`,
     "",
   ];
+}
+
+function requirementsLines({ action, source, sha, why }: RequirementsView): string[] {
+  const document = sha === null ? "none yet" : `${source ?? "unknown"}, \`${shortSha(sha)}\``;
+  return [`Requirements: **${action}** (${document}): ${oneLine(why)}`, ""];
 }
 
 function stepTable(steps: readonly StepView[]): string[] {

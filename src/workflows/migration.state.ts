@@ -8,6 +8,7 @@ import type {
   StepView,
 } from "../model/messages.js";
 import { PHASES, type Phase, type PhaseStatus } from "../model/phases.js";
+import type { RequirementsView } from "../model/requirements/decision.js";
 
 /** Steps that the workflow itself remembers; all of them are in the migration's directory. */
 const RECENT_STEPS = 50;
@@ -30,6 +31,7 @@ export class MigrationState {
   recentSteps: StepView[] = [];
   workspace = { branch: "", baseCommit: "" };
   gates: Partial<Record<Phase, GateView>> = {};
+  requirements: RequirementsView | null = null;
   /** Counts the operations, so that each has a name of its own that replays the same. */
   private operations = 0;
 
@@ -87,6 +89,7 @@ export class MigrationState {
       recentSteps: this.recentSteps,
       workspace: this.workspace,
       startedAt: this.startedAt,
+      requirements: this.requirements,
     };
   }
 
@@ -105,6 +108,7 @@ export class MigrationState {
       steps: { completed: this.completedSteps, total: this.totalSteps, current: this.currentStep },
       waiting: this.waiting,
       startedAt: this.startedAt,
+      requirements: this.requirements,
     };
   }
 
@@ -125,5 +129,6 @@ export class MigrationState {
     this.totalSteps = carried.totalSteps;
     this.recentSteps = carried.recentSteps;
     this.workspace = carried.workspace;
+    this.requirements = carried.requirements ?? null;
   }
 }

@@ -17,6 +17,7 @@ import { describeMigration } from "./migration.details.js";
 import { MigrationState } from "./migration.state.js";
 import { Reception, Rejected, RolledBack } from "./reception.js";
 import { asFailure, failure, lateRefusal, refusalOf } from "./refusals.js";
+import { requirementsOf } from "./requirements.js";
 import { StepRunner } from "./step-runner.js";
 
 /**
@@ -77,7 +78,7 @@ class MigrationProcess {
 
   private async prepare(): Promise<void> {
     const { migrationId } = this.input;
-    const { carried: _, startedBy: __, manual: ___, ...creation } = this.input;
+    const { carried: _, startedBy: __, manual: ___, prd: ____, ...creation } = this.input;
     const created = { ...creation, operation: this.state.nextOperation("create") };
     await this.reception.untilDone("Creating the migration", () =>
       this.host.quick.createMigration.executeWithOptions({ summary: "create directory and manifest" }, [
@@ -91,6 +92,12 @@ class MigrationProcess {
     await this.reception.untilPrepared("workspace.setup", () =>
       this.host.long.runSetup.executeWithOptions({ summary: "workspace.setup" }, [{ migrationId }]),
     );
+    await requirementsOf({
+      input: this.input,
+      state: this.state,
+      host: this.host,
+      reception: this.reception,
+    });
     const measured = { migrationId, operation: this.state.nextOperation("baseline") };
     await this.reception.untilPrepared("baseline", () =>
       this.host.long.runBaseline.executeWithOptions({ summary: "baseline on the untouched base commit" }, [

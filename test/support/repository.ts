@@ -19,6 +19,14 @@ export async function temporaryDirectory(cleanups: (() => Promise<void>)[]): Pro
   return path;
 }
 
+/** The project's requirements document lies there, ignored: it is Towpath's to write. */
+function withoutTowpath(status: string): string {
+  return status
+    .split("\n")
+    .filter((line) => !line.startsWith("! .towpath/"))
+    .join("\n");
+}
+
 /** Makes a repository in `path`. */
 export async function createRepository(
   path: string,
@@ -45,7 +53,7 @@ export async function createRepository(
       await git("rev-parse", "HEAD"),
       await git("symbolic-ref", "HEAD"),
       await git("for-each-ref", "--format=%(refname) %(objectname)", "refs/heads/main", "refs/stash"),
-      await git("status", "--porcelain=v2", "--untracked-files=all", "--ignored"),
+      withoutTowpath(await git("status", "--porcelain=v2", "--untracked-files=all", "--ignored")),
       await git("diff"),
       await git("ls-files", "--stage", "--debug"),
       await git("stash", "list"),

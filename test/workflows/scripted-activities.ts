@@ -46,6 +46,15 @@ export class ScriptedActivities {
       createMigration: async () => this.note("create"),
       layWorkspace: async () => ({ branch: "towpath/test", baseCommit: COMMIT }),
       runSetup: async () => ({ ok: true, message: "" }),
+      decideRequirements: async () => ({
+        action: "reuse",
+        rule: "code-unchanged",
+        source: "generated",
+        sha: "c".repeat(64),
+        why: "reuse",
+        notices: [],
+      }),
+      generateRequirements: async () => ({ ok: true, message: "", requirements: null }),
       runBaseline: async () => ({ ok: true, message: "" }),
       startPhase: async ({ phase }) => {
         this.note(`start ${phase}`);

@@ -52,3 +52,8 @@ export function codeChanges(before: string, after: string): CodeChange[] {
   for (const path of old.keys()) if (!now.has(path)) changes.push({ path, kind: "deleted" });
   return changes.sort(byPath);
 }
+
+/** The paths of a listing's files; they are still bytes. */
+export function codePaths(listing: string): string[] {
+  return [...contents(listing).keys()];
+}
