@@ -45,7 +45,8 @@ async function build(cache: string, directory: string, parts: InstalledParts): P
   await cp(join(repository, "bin"), join(fresh, "bin"), { recursive: true });
   await cp(join(repository, "package.json"), join(fresh, "package.json"));
   if (parts === "fixtures") await installFixtures(fresh);
-  const workflowsPath = join(fresh, "dist", "fixtures", "workflows.js");
+  const room = parts === "fixtures" ? ["fixtures", "workflows.js"] : ["workflows", "index.js"];
+  const workflowsPath = join(fresh, "dist", ...room);
   const { code } = await bundleWorkflowCode({ workflowsPath, logger: new DefaultLogger("WARN") });
   await writeFile(join(fresh, "dist", "workflow-bundle.js"), code);
   try {
