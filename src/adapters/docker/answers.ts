@@ -76,6 +76,8 @@ export interface ContainerStatus {
   readonly name: string;
   readonly image: string;
   readonly labels: Readonly<Record<string, string>>;
+  /** `NAME=value`; may hold secrets. */
+  readonly env: readonly string[];
   readonly state: ContainerFacts["state"];
   readonly running: boolean;
   readonly exitCode: number;
@@ -91,7 +93,7 @@ export const InspectedContainer = z
   .looseObject({
     Id: ContainerId,
     Name: z.string(),
-    Config: z.looseObject({ Image: z.string(), Labels }),
+    Config: z.looseObject({ Image: z.string(), Labels, Env: Strings }),
     State: z.looseObject({
       Status: ContainerState,
       Running: z.boolean(),
