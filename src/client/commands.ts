@@ -1,9 +1,11 @@
 import type { CommandDefinition } from "./command.js";
 import { MIGRATION_COMMANDS } from "./migration-commands.js";
+import { PRD_COMMANDS } from "./prd-commands.js";
 
 /** Every command, in the order of the help. */
 export const COMMANDS: readonly CommandDefinition[] = [
   ...MIGRATION_COMMANDS,
+  ...PRD_COMMANDS,
   {
     name: "up",
     description: "start Temporal and a worker in the background, or show those that run",

@@ -29,6 +29,14 @@ export const MIGRATION_COMMANDS: readonly CommandDefinition[] = [
         flags: "--name <name>",
         description: "the migration's name (default: the spec's, else the folder's)",
       },
+      {
+        flags: "--prd <file>",
+        description: "the requirements document; kept in the project for later starts",
+      },
+      {
+        flags: "--fresh-prd",
+        description: "generate the requirements document anew; the old one is archived",
+      },
       { flags: "--manual", description: "a person advances every phase" },
       { flags: "--wait", description: "tell what happens, and wait for the end" },
       { flags: "--dry-run", description: "show what would be done; start nothing, write nothing" },

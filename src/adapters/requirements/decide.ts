@@ -1,3 +1,4 @@
+import type { CodeChange } from "../../model/requirements/code.js";
 import {
   decideRequirements,
   type RequirementsFacts,
@@ -32,6 +33,8 @@ export interface Decided {
   readonly current: CurrentRequirements;
   /** The conventional document; looked for only where nothing is persisted. */
   readonly conventional: ConventionalDocument["found"];
+  /** What changed in the code since the document was generated; null where that is not known, or does not count. */
+  readonly changes: readonly CodeChange[] | null;
   /** null where the decision did not depend on the code. */
   readonly code: CodeSignature | null;
 }
@@ -49,13 +52,14 @@ export async function decideFor(
   options: DecideOptions = {},
 ): Promise<Decided> {
   const current = await readCurrent(paths);
-  const code = isAboutCode(current) ? await codeSignature(paths, options) : null;
+  const code = isAboutCode(request, current) ? await codeSignature(paths, options) : null;
   const conventional = await findConventional(paths.project);
   const changed = code !== null && code.signature !== current.pointer?.signature;
   const facts = factsOf(request, current, conventional, changed);
   const verdict = decideRequirements(facts);
   const counts = verdict.rule === "conventional" || verdict.rule === "nothing-persisted";
   const { found, notices } = counts ? conventional : NOTHING;
+  const changes = await changesOf(paths, current, code);
   return {
     verdict,
     facts,
@@ -63,8 +67,9 @@ export async function decideFor(
       conventional: found?.name ?? null,
       origin: current.document?.origin ?? null,
       damage: current.damage,
-      changes: await changesOf(paths, current, code),
+      changes,
     }),
+    changes,
     notices: [...notices, ...noticesOn(verdict, request, current, conventional)],
     current,
     conventional: found,
@@ -72,9 +77,9 @@ export async function decideFor(
   };
 }
 
-/** Only a document that Towpath generated, and that nobody touched, depends on the code. */
-function isAboutCode({ document }: CurrentRequirements): boolean {
-  return document?.provenance === "generated" && !document.edited;
+/** The code counts only for a document that Towpath generated and nobody touched, where nothing else decides. */
+function isAboutCode({ argument, fresh }: RequirementsRequest, { document }: CurrentRequirements): boolean {
+  return !argument && !fresh && document?.provenance === "generated" && !document.edited;
 }
 
 function factsOf(
@@ -95,7 +100,7 @@ async function changesOf(
   paths: RequirementsPaths,
   { pointer }: CurrentRequirements,
   code: CodeSignature | null,
-) {
+): Promise<readonly CodeChange[] | null> {
   if (pointer === null || code === null) return null;
   return changesSince(paths, pointer.signature, code.listing);
 }

@@ -19,6 +19,8 @@ const Input = z.object({
     wait: z.boolean().default(false),
     dryRun: z.boolean().default(false),
     allowHost: z.boolean().default(false),
+    prd: z.string().min(1).optional(),
+    freshPrd: z.boolean().default(false),
   }),
 });
 type Options = z.infer<typeof Input>["options"];
@@ -61,13 +63,14 @@ async function launched(
   options: Options,
   context: CommandContext,
 ): Promise<CommandResult> {
-  const [{ withClient }, { launch }, { hostId }, { commitAuthor, whoAmI }, { migrationLink }] =
+  const [{ withClient }, { launch }, { hostId }, { commitAuthor, whoAmI }, { migrationLink }, requirements] =
     await Promise.all([
       import("../runtime.js"),
       import("../migrations/launch.js"),
       import("../../adapters/temporal/host.js"),
       import("../migrations/who.js"),
       import("../migrations/link.js"),
+      import("../migrations/requirements.js"),
     ]);
   const runtimeOptions = { env: context.env, onProgress: context.progress, worker: "always" as const };
   for (const { name, set } of prepared.plan.secrets) {
@@ -79,6 +82,8 @@ async function launched(
       author: await commitAuthor(prepared.source),
       startedBy: await whoAmI(prepared.source),
       manual: options.manual,
+      // The last thing before the start: a start that fails earlier has written nothing.
+      prd: await requirements.persistGiven(prepared.source, prepared.given, options.freshPrd),
     });
     const link = migrationLink(runtime, input.migrationId, context.env.TEMPORAL_UI_ADDRESS);
     const started = startedResult(input, { dataDir: runtime.dataDir, link, waits: options.wait });
@@ -110,8 +115,8 @@ async function askConsent(prepared: PreparedStart, dataDir: string, context: Com
 export const start: CommandBody = async (input, context) => {
   const { arguments: args, options } = readInput(Input, input);
   const dataDir = dataDirectory(context.env);
-  const { spec, target, name, manual, allowHost, param: params } = options;
-  const request = { path: args[0] ?? ".", spec, target, name, params, manual, allowHost };
+  const { spec, target, name, manual, allowHost, param: params, prd, freshPrd } = options;
+  const request = { path: args[0] ?? ".", spec, target, name, params, manual, allowHost, prd, freshPrd };
   const prepared = await prepareStart(request, { cwd: context.cwd, env: context.env, dataDir });
   if (options.dryRun) return dryRunResult(prepared.plan, context.env);
   await askConsent(prepared, dataDir, context);

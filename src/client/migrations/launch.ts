@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { WorkflowExecutionAlreadyStartedError, type Client } from "@temporalio/client";
 import { TowpathError } from "../../model/errors.js";
 import { MIGRATION_ID_RANDOM_BYTES, createMigrationId } from "../../model/ids.js";
-import { MigrationInput } from "../../model/messages.js";
+import { MigrationInput, type RequirementsRequest } from "../../model/messages.js";
 import { WORKFLOW_QUEUE } from "../../model/queues.js";
 import { MIGRATION_WORKFLOW } from "../../workflows/migration.contract.js";
 import { asTowpathError } from "./failures.js";
@@ -13,11 +13,12 @@ export interface LaunchOptions {
   readonly author: { readonly name: string; readonly email: string };
   readonly startedBy: string;
   readonly manual: boolean;
+  readonly prd: RequirementsRequest;
 }
 
 function inputOf(prepared: PreparedStart, options: LaunchOptions): MigrationInput {
   const { plan, specFile, source } = prepared;
-  const { hostId, author, startedBy, manual } = options;
+  const { hostId, author, startedBy, manual, prd } = options;
   return MigrationInput.parse({
     migrationId: createMigrationId({
       now: new Date(),
@@ -34,6 +35,7 @@ function inputOf(prepared: PreparedStart, options: LaunchOptions): MigrationInpu
     allowHost: plan.host !== "no commands",
     author,
     startedBy,
+    prd,
   });
 }
 

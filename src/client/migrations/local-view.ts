@@ -91,6 +91,7 @@ export function localProgress(manifest: Manifest, written: Plan | null): Progres
     steps: { completed, total, current: lease === null ? null : { id: lease.step, attempt: lease.attempt } },
     waiting: manifest.waiting_for ?? null,
     startedAt: manifest.created_at,
+    requirements: manifest.requirements ?? null,
   };
 }
 

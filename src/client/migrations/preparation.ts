@@ -7,6 +7,7 @@ import type { ParamValue } from "../../model/messages.js";
 import { resolveParams } from "../../model/spec/params.js";
 import { requireSpec } from "../../model/spec/parse.js";
 import type { Spec } from "../../model/spec/schema.js";
+import { type GivenDocument, plannedRequirements, readGiven } from "./requirements.js";
 import { SPEC_FILE_NAME, readSpecFile, requireSpecFile, type SpecFile } from "./spec-file.js";
 import { handsOnPhases, hostCommands, plannedPhases, type StartPlan } from "./start-plan.js";
 
@@ -19,6 +20,9 @@ export interface StartRequest {
   readonly params: readonly string[];
   readonly manual: boolean;
   readonly allowHost: boolean;
+  /** A requirements document. */
+  readonly prd: string | undefined;
+  readonly freshPrd: boolean;
 }
 
 /** A start that is checked: everything is valid, nothing is written yet. */
@@ -29,6 +33,8 @@ export interface PreparedStart {
   readonly commands: readonly string[];
   /** Real absolute path of the project. */
   readonly source: string;
+  /** The requirements document that was named; not persisted yet. */
+  readonly given: GivenDocument | null;
 }
 
 /** Reads `name=value` pairs; the last of one name wins. */
@@ -111,6 +117,7 @@ export async function prepareStart(
   const source = await projectDirectory(request, cwd);
   const specFile = await specOf(request, source, cwd);
   const spec = specFile === null ? null : requireSpec(specFile.text, { fileName: specFile.shown });
+  const given = await readGiven(request.prd, cwd);
   const ref = spec?.workspace?.base ?? "HEAD";
   const commands = spec === null ? [] : hostCommands(spec);
   const plan: StartPlan = {
@@ -124,8 +131,9 @@ export async function prepareStart(
     setup: spec?.workspace?.setup ?? null,
     baseline: spec?.baseline === undefined ? null : { run: spec.baseline.run, report: spec.baseline.report },
     phases: spec === null ? handsOnPhases() : plannedPhases(spec, request.manual),
+    requirements: await plannedRequirements(source, { argument: given !== null, fresh: request.freshPrd }),
     host: await hostConsent(request, commands, source, dataDir),
     secrets: (spec?.secrets ?? []).map((name) => ({ name, set: Boolean(env[name]) })),
   };
-  return { plan, specFile, commands, source };
+  return { plan, specFile, commands, source, given };
 }

@@ -2,6 +2,7 @@ import type { ParamValue } from "../../model/messages.js";
 import { PHASES, type Phase } from "../../model/phases.js";
 import { listOf, needsOf, stepsInOrder } from "../../model/spec/order.js";
 import type { Spec, SpecGate, SpecStep } from "../../model/spec/schema.js";
+import type { PlannedRequirements } from "./requirements.js";
 
 /** What a step would do, for people and scripts; a dry run's view of it. */
 export interface PlannedStep {
@@ -62,6 +63,7 @@ export interface StartPlan {
   readonly spec: string | null;
   readonly params: Readonly<Record<string, ParamValue>>;
   readonly setup: string | null;
+  readonly requirements: PlannedRequirements;
   readonly baseline: { readonly run: string; readonly report: string } | null;
   readonly phases: readonly PlannedPhase[];
   /** Whether commands run on this host, and whether somebody has agreed to that. */

@@ -1,6 +1,7 @@
 import type { Waiting } from "../../model/manifest.js";
 import type { ProgressView } from "../../model/messages.js";
 import { PHASES, type PhaseStatus } from "../../model/phases.js";
+import { shortSha } from "../../model/requirements/documents.js";
 import { printable } from "../printable.js";
 import { adviceFor, adviceLines } from "./advice.js";
 import { relativeTime } from "./time.js";
@@ -53,6 +54,12 @@ export function renderWaiting(view: Pick<ProgressView, "migrationId" | "waiting"
   return view.waiting === null ? [] : waitingLines(view.migrationId, view.waiting, now);
 }
 
+function requirementsText({ requirements }: ProgressView): string {
+  if (requirements === null || requirements === undefined) return "";
+  const { source, sha, why } = requirements;
+  return sha === null ? why : `${why} (${source ?? "unknown"}, ${shortSha(sha)})`;
+}
+
 /** The state of one migration, as `status` prints it. */
 export function renderProgress(view: ProgressView, now: Date): string {
   const facts: [string, string][] = [
@@ -63,6 +70,7 @@ export function renderProgress(view: ProgressView, now: Date): string {
     ["steps", stepsText(view)],
     ["source", view.source],
     ["branch", view.branch],
+    ["prd", requirementsText(view)],
     ["host", view.hostId],
     ["started", `${view.startedAt} (${relativeTime(view.startedAt, now)})`],
   ];

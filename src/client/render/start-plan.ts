@@ -116,6 +116,10 @@ export function renderStartPlan(plan: StartPlan): string {
     .concat(
       ["", "preparation", "  worktree on a branch of its own"],
       plan.setup === null ? [] : script("setup", plan.setup, "  "),
+      [
+        `  requirements: ${plan.requirements.why}`,
+        ...plan.requirements.notices.map((each) => `    ${each}`),
+      ].map((line) => printable(line)),
       plan.baseline === null ? [] : script("baseline", plan.baseline.run, "  "),
       plan.phases.flatMap((phase) => phaseLines(phase)),
       ["", "Nothing was started and nothing was written."],
