@@ -10,8 +10,9 @@ import type { AttemptFailure, Lease, Manifest, StepRecord } from "../model/manif
 import { conditionHolds } from "../model/spec/expressions.js";
 import { stepDefinition } from "../model/spec/definition.js";
 import { type ResolvedStep, resolveStep } from "../model/spec/resolve.js";
-import { countSteps, recordedSteps, stepRecord } from "../model/steps.js";
-import type { AttemptResult, AttemptStep, StepCounts } from "./contract.js";
+import { tallyOf } from "../model/tally.js";
+import { stepRecord } from "../model/steps.js";
+import type { AttemptResult, AttemptStep } from "./contract.js";
 import { execution, heartbeating } from "./heartbeat.js";
 import { type Host, openSpecMigration, scopeOf, type SpecMigration } from "./host.js";
 import { carryOut, type StepWork } from "./step-work.js";
@@ -119,6 +120,7 @@ async function succeed(attempted: Attempt, work: StepWork, durationMs: number): 
       tree: work.tree,
       durationMs,
       ...(work.report === null ? {} : { report: work.report }),
+      ...(work.tests === null ? {} : { tests: work.tests }),
       ...(work.outputs === null ? {} : { outputs: work.outputs }),
       now,
     }),
@@ -130,7 +132,7 @@ async function succeed(attempted: Attempt, work: StepWork, durationMs: number): 
   if (step.verify.length > 0) {
     await undo({ worktree, commit: head, exclude: migration.exclude, guard });
   }
-  return { ...countsOf(manifest), durationMs, ...outcomeOf(work.commit) };
+  return { ...tallyOf(manifest), durationMs, ...outcomeOf(work.commit) };
 }
 
 async function fail(attempted: Attempt, failure: AttemptFailure, durationMs: number): Promise<AttemptResult> {
@@ -140,7 +142,7 @@ async function fail(attempted: Attempt, failure: AttemptFailure, durationMs: num
     manifest: failAttempt(current, lease, failure, durationMs),
     result: null,
   }));
-  return { ...countsOf(manifest), durationMs, outcome: "failed", failure };
+  return { ...tallyOf(manifest), durationMs, outcome: "failed", failure };
 }
 
 async function passOver(host: Host, migration: SpecMigration, input: AttemptStep): Promise<AttemptResult> {
@@ -152,7 +154,7 @@ async function passOver(host: Host, migration: SpecMigration, input: AttemptStep
       result: null,
     }),
   );
-  return { ...countsOf(manifest), durationMs: 0, outcome: "not-needed" };
+  return { ...tallyOf(manifest), durationMs: 0, outcome: "not-needed" };
 }
 
 /** The answer of an execution that ended the attempt but did not live to tell. */
@@ -167,7 +169,7 @@ async function answerAgain(
   const head = headOf(manifest);
   const guard = standing(host, migration.id, { lease: null, head });
   await undo({ worktree, commit: head, exclude, guard, signal });
-  const answer = { ...countsOf(manifest), durationMs: record.duration_ms };
+  const answer = { ...tallyOf(manifest), durationMs: record.duration_ms };
   if (record.status === "completed") return { ...answer, ...outcomeOf(record.commit ?? null) };
   if (record.failure !== undefined) return { ...answer, outcome: "failed", failure: record.failure };
   throw new TowpathError("StateCorrupt", `A failed step of ${migration.id} records no failure`);
@@ -177,17 +179,4 @@ function outcomeOf(
   commit: string | null,
 ): { outcome: "committed"; commit: string } | { outcome: "unchanged" } {
   return commit === null ? { outcome: "unchanged" } : { outcome: "committed", commit };
-}
-
-/** How many of all steps are done. */
-export function countsOf(manifest: Manifest): StepCounts {
-  const steps = recordedSteps(manifest) ?? [];
-  let completed = 0;
-  let total = 0;
-  for (const phase of ["understand", "guardrail", "migrate", "verify"] as const) {
-    const counts = countSteps(steps, phase);
-    completed += counts.completed;
-    total += counts.total;
-  }
-  return { completed, total };
 }

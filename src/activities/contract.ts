@@ -2,6 +2,7 @@ import type { AttemptFailure, MigrationStatus, Waiting } from "../model/manifest
 import type { ParamValue, RequirementsRequest } from "../model/messages.js";
 import type { Phase } from "../model/phases.js";
 import type { RequirementsView } from "../model/requirements/decision.js";
+import type { Tally } from "../model/tally.js";
 
 /**
  * What the migration workflow asks of the host that holds the migration. Inputs and answers are small and plain:
@@ -19,7 +20,7 @@ export interface MigrationActivities {
   nextSteps(input: { migrationId: string; phase: Phase; limit: number }): Promise<StepOrder[]>;
   attemptStep(input: AttemptStep): Promise<AttemptResult>;
   tolerateFailure(input: StepOperation): Promise<void>;
-  skipStep(input: StepOperation & { reason: string; by: string }): Promise<StepCounts>;
+  skipStep(input: StepOperation & { reason: string; by: string }): Promise<Tally>;
   rollbackTo(input: StepOperation & { by: string }): Promise<RollbackResult>;
   checkGate(input: PhaseOperation): Promise<GateResult>;
   recordApproval(input: RecordApproval): Promise<ApprovalResult>;
@@ -80,12 +81,7 @@ export interface StepOperation {
   readonly operation: string;
 }
 
-export interface StepCounts {
-  readonly completed: number;
-  readonly total: number;
-}
-
-export interface PhaseOutline extends StepCounts {
+export interface PhaseOutline extends Tally {
   /** The spec says that a person advances this phase. */
   readonly manual: boolean;
 }
@@ -109,7 +105,7 @@ export interface AttemptStep extends StepOperation {
   readonly turn: number;
 }
 
-export type AttemptResult = StepCounts & {
+export type AttemptResult = Tally & {
   readonly durationMs: number;
 } & (
     | { readonly outcome: "committed"; readonly commit: string }
@@ -117,7 +113,7 @@ export type AttemptResult = StepCounts & {
     | { readonly outcome: "failed"; readonly failure: AttemptFailure }
   );
 
-export interface RollbackResult extends StepCounts {
+export interface RollbackResult extends Tally {
   /** The phase of the step, which is in progress again. */
   readonly phase: Phase;
   readonly commit: string;

@@ -8,15 +8,14 @@ import type { Manifest } from "../model/manifest.js";
 import { Phase } from "../model/phases.js";
 import { projectPlan } from "../model/spec/plan-projection.js";
 import { resolvePhase, resolveStep } from "../model/spec/resolve.js";
+import { type Tally, tallyOf } from "../model/tally.js";
 import { isStepDone, recordedSteps } from "../model/steps.js";
 import { startPhase } from "../model/transitions.js";
-import { countsOf } from "./attempt.js";
 import type {
   PhaseOperation,
   PhaseOutline,
   RecordWaiting,
   RollbackResult,
-  StepCounts,
   StepOperation,
   StepOrder,
 } from "./contract.js";
@@ -30,10 +29,10 @@ export async function beginPhase(host: Host, input: PhaseOperation): Promise<Pha
     manifest: { ...startPhase(current, input.phase, host.now()), status: "in_progress", waiting_for: null },
     result: null,
   }));
-  if (manifest.mode !== "spec") return { ...countsOf(manifest), manual: true };
+  if (manifest.mode !== "spec") return { ...tallyOf(manifest), manual: true };
   const { spec } = await openSpecMigration(host, manifest.id);
   await projectPlanFile(host, manifest.id);
-  return { ...countsOf(manifest), manual: resolvePhase(spec, input.phase).manual };
+  return { ...tallyOf(manifest), manual: resolvePhase(spec, input.phase).manual };
 }
 
 /** Writes `migration-plan.json` from what is so, for people and other tools. */
@@ -79,7 +78,7 @@ export async function tolerate(host: Host, input: StepOperation): Promise<void> 
 export async function skip(
   host: Host,
   input: StepOperation & { reason: string; by: string },
-): Promise<StepCounts> {
+): Promise<Tally> {
   const { manifest } = await host.store.updateManifest(input.migrationId, input.operation, (current) => ({
     manifest: skipStep(current, input.step, input, host.now()),
     result: null,
@@ -90,7 +89,7 @@ export async function skip(
     phase: manifest.steps?.[input.step]?.phase ?? "",
     summary: `Step '${input.step}' was skipped: ${input.reason}`,
   });
-  return countsOf(manifest);
+  return tallyOf(manifest);
 }
 
 /** Writes what the migration waits for, or that it goes on. */
@@ -143,12 +142,12 @@ export function rollback(host: Host, input: StepOperation & { by: string }): Pro
       summary: `Rolled back to before step '${input.step}' (${recorded.base.slice(0, 12)})`,
     });
     await projectPlanFile(host, manifest.id);
-    return { ...countsOf(manifest), phase: recorded.phase, commit: recorded.base, undone: recorded.undone };
+    return { ...tallyOf(manifest), phase: recorded.phase, commit: recorded.base, undone: recorded.undone };
   });
 }
 
 /** Deletes the tags and files of checkpoints that the manifest no longer has. */
-async function forgetCheckpoints(
+export async function forgetCheckpoints(
   host: Host,
   worktree: Worktree,
   manifest: Manifest,

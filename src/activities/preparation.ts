@@ -232,8 +232,8 @@ async function recordBaseline(
   try {
     const report = await readStepReport(migration, place, run.report, run.startedMs);
     const name = await saveReport(host, migration.id, BASELINE, await treeOf(worktree, run.commit), report);
-    const { total, failed } = countTests(report);
-    const baseline = { report: name, tests: total, failures: failed };
+    const counts = countTests(report);
+    const baseline = { report: name, tests: counts.total, failures: counts.failed, counts };
     await host.store.updateManifest(migration.id, run.operation, (manifest) => ({
       manifest: { ...manifest, baseline },
       result: null,

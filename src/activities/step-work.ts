@@ -12,7 +12,7 @@ import { succeeded } from "../model/command.js";
 import { TowpathError } from "../model/errors.js";
 import { feedbackText } from "../model/feedback.js";
 import type { AttemptFailure, Lease } from "../model/manifest.js";
-import type { TestReport } from "../model/reports/report.js";
+import { countTests, type TestCounts, type TestReport } from "../model/reports/report.js";
 import { scopeMessage, scopeViolations } from "../model/scope.js";
 import { parseOutputs } from "../model/spec/outputs.js";
 import type { ExpressionScope } from "../model/spec/references.js";
@@ -53,6 +53,8 @@ export interface StepWork {
   /** Where the branch is while the commit is not yet on it. */
   readonly from: string;
   readonly report: string | null;
+  /** What that report counts. */
+  readonly tests: TestCounts | null;
   readonly outputs: Record<string, string> | null;
 }
 
@@ -113,6 +115,7 @@ async function work(context: StepContext): Promise<StepWork> {
     tree: built.tree,
     from: built.from,
     report: reportName,
+    tests: report === null ? null : countTests(report),
     outputs,
   };
 }

@@ -2,6 +2,7 @@ import { TowpathError } from "./errors.js";
 import { checkpointTag } from "./ids.js";
 import type { AttemptFailure, Lease, Manifest, StepRecord } from "./manifest.js";
 import { PHASES, type Phase } from "./phases.js";
+import type { TestCounts } from "./reports/report.js";
 import { stepRecord, withStepRecord } from "./steps.js";
 import { forgetCheckpoints, recordCheckpoint } from "./transitions.js";
 
@@ -43,6 +44,7 @@ export interface StepCompletion {
   readonly tree: string;
   readonly durationMs: number;
   readonly report?: string;
+  readonly tests?: TestCounts;
   readonly outputs?: Record<string, string>;
   readonly now: Date;
 }
@@ -74,7 +76,7 @@ export function beginAttempt(manifest: Manifest, begin: AttemptBegin): Manifest 
  * @throws TowpathError `LeaseLost`
  */
 export function completeStep(manifest: Manifest, lease: Lease, completion: StepCompletion): Manifest {
-  const { commit, tree, durationMs, report, outputs, now } = completion;
+  const { commit, tree, durationMs, report, tests, outputs, now } = completion;
   const { failure: _, ...record } = expectLease(manifest, lease);
   const completed: StepRecord = {
     ...record,
@@ -84,6 +86,7 @@ export function completeStep(manifest: Manifest, lease: Lease, completion: StepC
     tree,
     ...(commit === undefined ? {} : { commit }),
     ...(report === undefined ? {} : { report }),
+    ...(tests === undefined ? {} : { tests }),
     ...(outputs === undefined ? {} : { outputs }),
   };
   const head = commit ?? manifest.head;
@@ -194,7 +197,8 @@ function isBefore(name: string, phase: Phase): boolean {
   return PHASES.findIndex((known) => known === name) < PHASES.indexOf(phase);
 }
 
-function rewindPhases(manifest: Manifest, phase: Phase, now: Date): Manifest["phases"] {
+/** The phases with one in progress again and all behind it pending. */
+export function rewindPhases(manifest: Manifest, phase: Phase, now: Date): Manifest["phases"] {
   const phases = { ...manifest.phases };
   for (const later of PHASES.slice(PHASES.indexOf(phase))) {
     phases[later] = { ...phases[later], status: "pending", started_at: "", completed_at: "" };

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { Json } from "./json.js";
 import { Phase, PhaseStatus } from "./phases.js";
+import { TestCounts } from "./reports/report.js";
 import { RequirementsView } from "./requirements/decision.js";
 
 /** ISO-8601 UTC, or "" for a moment that has not come. */
@@ -71,6 +72,8 @@ export const StepRecord = z.looseObject({
   definition: z.string().optional(),
   /** The file below `reports/` that the step's test report was read into. */
   report: z.string().optional(),
+  /** What that report counts. */
+  tests: TestCounts.optional(),
   outputs: z.record(z.string(), z.string()).optional(),
   skipped: z.looseObject({ reason: z.string(), by: z.string(), at: Time }).optional(),
   /** The step failed and its definition says `continue-on-error`. */
@@ -189,7 +192,12 @@ export const Manifest = z.looseObject({
   /** Tags that keep undone heads reachable. */
   undone: z.array(z.string()).optional(),
   baseline: z
-    .looseObject({ report: z.string(), tests: z.int().nonnegative(), failures: z.int().nonnegative() })
+    .looseObject({
+      report: z.string(),
+      tests: z.int().nonnegative(),
+      failures: z.int().nonnegative(),
+      counts: TestCounts.optional(),
+    })
     .optional(),
   /** What was decided about the requirements document, and which one the migration uses. */
   requirements: RequirementsView.loose().optional(),

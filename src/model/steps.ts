@@ -1,5 +1,4 @@
 import type { Manifest, StepRecord } from "./manifest.js";
-import type { Phase } from "./phases.js";
 
 /** A step and its record, in the order in which steps run. */
 export interface RecordedStep {
@@ -41,13 +40,4 @@ export function withStepRecord(manifest: Manifest, id: string, record: StepRecor
 /** True when nothing more is expected of a step: it is completed, was skipped, or its failure is tolerated. */
 export function isStepDone(record: StepRecord): boolean {
   return record.status === "completed" || record.skipped !== undefined || record.tolerated === true;
-}
-
-/** How many steps of a phase are done, and how many there are. */
-export function countSteps(
-  steps: readonly RecordedStep[],
-  phase: Phase,
-): { readonly completed: number; readonly total: number } {
-  const mine = steps.filter((step) => step.record.phase === phase);
-  return { completed: mine.filter((step) => isStepDone(step.record)).length, total: mine.length };
 }

@@ -8,9 +8,11 @@ import type {
   StepOrder,
 } from "../../src/activities/contract.js";
 import { nextPhase, type Phase } from "../../src/model/phases.js";
+import { NO_TESTS, type Tally } from "../../src/model/tally.js";
 
 export const TREE = "a".repeat(40);
 const COMMIT = "b".repeat(40);
+const NOTHING_DONE: Tally = { completed: 0, total: 0, percent: 0, tests: NO_TESTS };
 
 export interface ScriptedStep {
   readonly id: string;
@@ -41,7 +43,7 @@ export class ScriptedActivities {
 
   get activities(): MigrationActivities {
     const steps = this.script.steps ?? [];
-    const counts = () => ({ completed: this.done.size, total: steps.length });
+    const counts = () => ({ ...NOTHING_DONE, completed: this.done.size, total: steps.length });
     const scripted: MigrationActivities = {
       createMigration: async () => this.note("create"),
       layWorkspace: async () => ({ branch: "towpath/test", baseCommit: COMMIT }),
@@ -136,10 +138,10 @@ export function closedGate(...refusals: string[]): GateResult {
   return { open: false, refusals, tree: TREE, approval: null };
 }
 
-export function success(counts = { completed: 0, total: 0 }): AttemptResult {
+export function success(counts = NOTHING_DONE): AttemptResult {
   return { ...counts, durationMs: 5, outcome: "committed", commit: COMMIT };
 }
 
 export function failed(message: string): AttemptResult {
-  return { completed: 0, total: 0, durationMs: 5, outcome: "failed", failure: { kind: "command", message } };
+  return { ...NOTHING_DONE, durationMs: 5, outcome: "failed", failure: { kind: "command", message } };
 }

@@ -22,7 +22,13 @@ export type TestReport = z.infer<typeof TestReport>;
 export const TestIdentity = z.enum(["classname-and-name", "name"]);
 export type TestIdentity = z.infer<typeof TestIdentity>;
 
-export type TestCounts = Readonly<Record<TestStatus | "total", number>>;
+export const TestCounts = z.object({
+  total: z.int().nonnegative(),
+  passed: z.int().nonnegative(),
+  failed: z.int().nonnegative(),
+  skipped: z.int().nonnegative(),
+});
+export type TestCounts = z.infer<typeof TestCounts>;
 
 /** How many test cases the runner reported, by status. */
 export function countTests(report: TestReport): TestCounts {
