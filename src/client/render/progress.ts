@@ -3,7 +3,8 @@ import type { ProgressView } from "../../model/messages.js";
 import { PHASES, type PhaseStatus } from "../../model/phases.js";
 import { shortSha } from "../../model/requirements/documents.js";
 import { printable } from "../printable.js";
-import { adviceFor, adviceLines } from "./advice.js";
+import { adviceFor } from "../../model/advice.js";
+import { adviceLines } from "./advice.js";
 import { relativeTime } from "./time.js";
 
 const MARKS = {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { adviceFor } from "../../../src/client/render/advice.js";
+import { adviceFor } from "../../../src/model/advice.js";
 import { renderGates, type GateReport } from "../../../src/client/render/gates.js";
 import { renderList, type ListedMigration } from "../../../src/client/render/list.js";
 import { renderPlan } from "../../../src/client/render/plan.js";
