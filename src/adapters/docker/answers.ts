@@ -109,6 +109,7 @@ export const InspectedContainer = z
     name: Name.replace(/^\//, ""),
     image: Config.Image,
     labels: Config.Labels,
+    env: Config.Env,
     state: State.Status,
     running: State.Running,
     exitCode: State.ExitCode,

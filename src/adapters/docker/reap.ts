@@ -89,9 +89,9 @@ async function removed(engine: Engine, id: string): Promise<boolean> {
 /** The last lines that it wrote, without the secrets that it was given. */
 async function tailOf(engine: Engine, status: ContainerStatus, identity: ContainerIdentity): Promise<string> {
   if (status.startedMs === null) return "";
-  const names = identity.secretNames.split(",").filter((name) => name !== "");
+  const names = new Set(identity.secretNames.split(",").filter((name) => name !== ""));
   const secrets = status.env
-    .filter((entry) => names.includes(entry.slice(0, entry.indexOf("="))))
+    .filter((entry) => names.has(entry.slice(0, entry.indexOf("="))))
     .map((entry) => entry.slice(entry.indexOf("=") + 1));
   const pieces: Buffer[] = [];
   for await (const piece of demuxed(await engine.logTail(status.id, TAIL_LINES))) pieces.push(piece);

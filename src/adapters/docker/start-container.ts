@@ -43,12 +43,18 @@ export type Started =
  * @throws TowpathError `ForeignEffect` when somebody else's container has the name, `EngineRefused` when the engine
  * does not see this machine's files, `EngineUnreachable`, `EngineFailed`
  */
-export async function startContainer(engine: Engine, request: ContainerRequest): Promise<Started> {
+export async function startContainer(
+  engine: Engine,
+  request: ContainerRequest,
+  /** Makes what the mounts show; not called for a container that is there already. */
+  prepare: () => Promise<void>,
+): Promise<Started> {
   const known = await engine.container(request.name);
   if (known !== null) return adopt(engine, request, known);
+  await prepare();
   let id: string;
   try {
-    id = await engine.create(optionsOf(request, (await engine.info()).cpus));
+    id = await engine.create(optionsOf(request));
   } catch (error) {
     if (answered(error, 404)) return { missing: "image" };
     if (answered(error, 409)) return adopt(engine, request, await engine.container(request.name));
@@ -106,7 +112,7 @@ function mountFailure(engine: Engine, cause: Error): TowpathError {
   );
 }
 
-function optionsOf(request: ContainerRequest, engineCpus: number): Docker.ContainerCreateOptions {
+function optionsOf(request: ContainerRequest): Docker.ContainerCreateOptions {
   const [uid = "0", gid = "0"] = request.user.split(":");
   return {
     name: request.name,
@@ -141,7 +147,7 @@ function optionsOf(request: ContainerRequest, engineCpus: number): Docker.Contai
       })),
       Memory: request.memoryBytes,
       MemorySwap: request.memoryBytes,
-      NanoCpus: Math.round(Math.min(request.cpus, engineCpus) * 1e9),
+      NanoCpus: Math.round(request.cpus * 1e9),
       PidsLimit: request.pids,
       LogConfig: { Type: "json-file", Config: {} },
     },

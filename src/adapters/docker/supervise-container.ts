@@ -73,28 +73,25 @@ async function presentStatus(engine: Engine, id: string): Promise<ContainerStatu
 /** Resolves when the container has ended. */
 async function exitOf(engine: Engine, id: string, signal: AbortSignal): Promise<ContainerStatus> {
   let heardMs = Date.now();
-  let notified: Promise<void> | null = engine.wait(id, signal);
+  let isOver = false;
+  // However it ends, inspecting decides; a wait that is over is not asked again.
+  const notified = engine
+    .wait(id, signal)
+    .catch(() => {})
+    .then(() => {
+      isOver = true;
+    });
   for (;;) {
     try {
       const status = await presentStatus(engine, id);
       heardMs = Date.now();
       if (status.state === "exited" || status.state === "dead") return status;
     } catch (error) {
-      const away = error instanceof TowpathError && error.type === "EngineUnreachable";
-      if (!away || Date.now() - heardMs > PATIENCE_MS) throw error;
+      const isAway = error instanceof TowpathError && error.type === "EngineUnreachable";
+      if (!isAway || Date.now() - heardMs > PATIENCE_MS) throw error;
     }
     const pause = delay(POLL_MS, undefined, { signal });
-    if (notified === null) {
-      await pause;
-      continue;
-    }
-    const waited: Promise<"ended" | "failed"> = notified.then(
-      () => "ended",
-      () => "failed",
-    );
-    pause.catch(() => {});
-    // A wait that is over, however, is not asked again: inspecting decides.
-    if ((await Promise.race([waited, pause])) !== undefined) notified = null;
+    await (isOver ? pause : Promise.race([notified, pause]));
   }
 }
 
