@@ -1,5 +1,6 @@
 import { constants } from "node:fs";
-import { type FileHandle, open } from "node:fs/promises";
+import { type FileHandle, lstat, open } from "node:fs/promises";
+import { TowpathError } from "../../model/errors.js";
 import {
   type ArchivedDocument,
   DocumentPointer,
@@ -52,15 +53,31 @@ const READ_ATTEMPTS = 100;
 
 /**
  * Reads the persisted document with what is known of it, both from the same write, without a lock.
- * @throws TowpathError `StorageFailed`
+ * @throws TowpathError `StorageFailed`, `LockUnavailable`
  */
 export async function readCurrent(paths: RequirementsPaths): Promise<CurrentRequirements> {
-  for (let attempt = 1; ; attempt += 1) {
+  for (let attempt = 1; attempt <= READ_ATTEMPTS; attempt += 1) {
     const before = await readRegularFile(paths.pointer);
     const lying = await readLying(paths.document);
     const after = await readRegularFile(paths.pointer);
-    if (isSame(before, after) || attempt === READ_ATTEMPTS)
+    const there = await identityOf(paths.document);
+    // A file that was replaced while it was read has another identity than the one that it had in its place.
+    if (isSame(before, after) && there === (lying?.identity ?? null)) {
       return interpret(paths, after?.bytes ?? null, lying);
+    }
+  }
+  throw new TowpathError(
+    "LockUnavailable",
+    `The requirements document of ${paths.project} is being written again and again; try again when that is over`,
+  );
+}
+
+async function identityOf(path: string): Promise<string | null> {
+  try {
+    return placeIdentity(await lstat(path, { bigint: true }));
+  } catch (error) {
+    if (hasCode(error, "ENOENT")) return null;
+    throw storageFailed("look at", path, error);
   }
 }
 
@@ -79,7 +96,8 @@ async function interpret(
   const known = { pointer, lying: place, damage: null, stale: false };
   if (pointer === null) {
     const record = pointerBytes === null ? "missing" : "damaged";
-    const damage = pointerBytes === null ? "it has no record" : "its record is damaged";
+    const unrecorded = lying === null ? null : "it has no record";
+    const damage = pointerBytes === null ? unrecorded : "its record is damaged";
     return { ...known, pointer, record, damage, document: lying && unknownDocument(lying) };
   }
   if (lying !== null && (lying.sha === pointer.prd_sha || lying.identity !== pointer.over)) {

@@ -121,7 +121,7 @@ function noticesOn(
     notices.push("--fresh-prd has no effect: a document was given with --prd");
   if (rule === "unknown-provenance")
     notices.push(`The persisted document is not rewritten: ${damage ?? "unknown provenance"}`);
-  if (rule === "nothing-persisted" && damage !== null) notices.push(damage);
+  if (rule === "nothing-persisted" && damage !== null) notices.push(`The former document is gone: ${damage}`);
   if (
     document !== null &&
     found !== null &&

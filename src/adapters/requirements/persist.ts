@@ -178,7 +178,9 @@ class Write {
     const { before, paths, sha } = this;
     const replacedAt = this.draft.now.toISOString();
     const replaced = archivedBy(before, { sha, replacedAt });
-    const earlier = [...(before.pointer?.history ?? []), ...(await orphans(paths, before, replacedAt))];
+    const known = new Set([sha, ...replaced.map((entry) => entry.prd_sha)]);
+    const lost = (await orphans(paths, before, replacedAt)).filter((entry) => !known.has(entry.prd_sha));
+    const earlier = [...(before.pointer?.history ?? []), ...lost];
     return withArchived(earlier, replaced);
   }
 

@@ -9,7 +9,7 @@ import { diffDocuments } from "../../adapters/requirements/diff.js";
 import { readDocumentFile } from "../../adapters/requirements/input.js";
 import { requirementsPaths, type RequirementsPaths } from "../../adapters/requirements/paths.js";
 import { persistDocument } from "../../adapters/requirements/persist.js";
-import { TowpathError } from "../../model/errors.js";
+import { messageOf, TowpathError } from "../../model/errors.js";
 import { Json } from "../../model/json.js";
 import { shortSha } from "../../model/requirements/documents.js";
 import type { CommandBody, CommandContext, CommandResult } from "../command.js";
@@ -28,9 +28,16 @@ const ProjectOnly = z.object({ arguments: z.tuple([z.string().optional()]), opti
 
 async function projectPaths(given: string | undefined, context: CommandContext): Promise<RequirementsPaths> {
   const project = path.resolve(context.cwd, given ?? ".");
-  const found = await stat(project).catch(() => null);
-  if (found?.isDirectory()) return requirementsPaths(project);
+  if (await isDirectory(project)) return requirementsPaths(project);
   throw new TowpathError("Usage", `${project} is no directory: give the project's directory.`);
+}
+
+async function isDirectory(directory: string): Promise<boolean> {
+  try {
+    return (await stat(directory)).isDirectory();
+  } catch (error) {
+    throw new TowpathError("Usage", `Cannot look at ${directory}: ${messageOf(error)}`, { cause: error });
+  }
 }
 
 function nothingPersisted({ project }: RequirementsPaths): TowpathError {
