@@ -1,5 +1,5 @@
 import type { AttemptFailure, MigrationStatus, Waiting } from "../model/manifest.js";
-import type { ParamValue, RequirementsRequest } from "../model/messages.js";
+import type { ParamValue, RequirementsRequest, SpecEdition } from "../model/messages.js";
 import type { Phase } from "../model/phases.js";
 import type { RequirementsView } from "../model/requirements/decision.js";
 import type { Tally } from "../model/tally.js";
@@ -22,6 +22,7 @@ export interface MigrationActivities {
   tolerateFailure(input: StepOperation): Promise<void>;
   skipStep(input: StepOperation & { reason: string; by: string }): Promise<Tally>;
   rollbackTo(input: StepOperation & { by: string }): Promise<RollbackResult>;
+  continueWithSpec(input: ContinueWithSpec): Promise<ContinuationResult>;
   checkGate(input: PhaseOperation): Promise<GateResult>;
   recordApproval(input: RecordApproval): Promise<ApprovalResult>;
   advancePhase(input: PhaseOperation & { by: string; tree: string | null }): Promise<AdvanceResult>;
@@ -117,6 +118,22 @@ export interface RollbackResult extends Tally {
   /** The phase of the step, which is in progress again. */
   readonly phase: Phase;
   readonly commit: string;
+  readonly undone: string | null;
+}
+
+export interface ContinueWithSpec {
+  readonly migrationId: string;
+  readonly operation: string;
+  readonly by: string;
+  readonly spec: SpecEdition;
+}
+
+export interface ContinuationResult extends Tally {
+  /** The phase that is in progress (again). */
+  readonly phase: Phase;
+  /** Where work goes on; null: at the phase's gate. */
+  readonly step: string | null;
+  readonly kept: number;
   readonly undone: string | null;
 }
 

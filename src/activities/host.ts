@@ -83,7 +83,7 @@ let parsed: { readonly digest: string; readonly spec: Spec } | undefined;
 
 async function readStoredSpec(host: Host, manifest: Manifest): Promise<Spec> {
   const path = pathsOf(host, manifest.id).spec;
-  const text = (await host.store.readSpec(manifest.id)) ?? "";
+  const text = await storedText(host, manifest);
   const digest = specDigest(text);
   if (digest !== manifest.spec_digest) {
     throw new TowpathError(
@@ -98,6 +98,18 @@ async function readStoredSpec(host: Host, manifest: Manifest): Promise<Spec> {
   }
   parsed = { digest, spec: result.spec };
   return result.spec;
+}
+
+/** An edit of the spec that died half-way has recorded the new one and not yet put it in the old one's place. */
+async function storedText(host: Host, manifest: Manifest): Promise<string> {
+  const text = (await host.store.readSpec(manifest.id)) ?? "";
+  if (manifest.spec_digest === undefined || specDigest(text) === manifest.spec_digest) return text;
+  return (await host.store.readDocument(manifest.id, "specs", specFileName(manifest.spec_digest))) ?? text;
+}
+
+/** The name below `specs/` of a spec that an edit brought in or replaced. */
+export function specFileName(digest: string): string {
+  return `${digest}.yaml`;
 }
 
 function secretsOf(spec: Spec, environment: Variables): Secrets {

@@ -1,4 +1,5 @@
 import { attemptStep } from "./attempt.js";
+import { continueWithSpec } from "./continuation.js";
 import type { MigrationActivities } from "./contract.js";
 import { beginPhase, nextSteps, recordWaiting, rollback, skip, tolerate } from "./decisions.js";
 import { finish } from "./finish.js";
@@ -25,6 +26,7 @@ export function createActivities(host: Host): MigrationActivities {
     skipStep: (input) => skip(host, input),
     rollbackTo: (input) => rollback(host, input),
     checkGate: (input) => checkGate(host, input),
+    continueWithSpec: (input) => continueWithSpec(host, input),
     recordApproval: (input) => recordApproval(host, input),
     advancePhase: (input) => advance(host, input),
     recordWaiting: (input) => recordWaiting(host, input),

@@ -29,7 +29,11 @@ export async function recordApproval(host: Host, input: RecordApproval): Promise
 /** Everybody who approved this tree in this phase, each once. */
 function approvers(manifest: Manifest, { phase, tree }: Pick<RecordApproval, "phase" | "tree">): string[] {
   const given = (manifest.approvals ?? []).filter(
-    (approval) => approval.phase === phase && approval.tree === tree && approval.verdict === "approved",
+    (approval) =>
+      approval.phase === phase &&
+      approval.tree === tree &&
+      approval.verdict === "approved" &&
+      approval.superseded !== true,
   );
   return [...new Set(given.map(({ by }) => by))];
 }

@@ -146,8 +146,23 @@ Example:
   },
   {
     name: "retry",
-    description: "try again what a migration has stopped at",
+    description: "try again what a migration has stopped at, or go on with an edited spec",
     arguments: [MIGRATION],
+    options: [
+      { flags: "--spec <file>", description: "go on with this edited spec" },
+      {
+        flags: "--param <name=value>",
+        description: "with --spec: a parameter that changes",
+        repeatable: true,
+      },
+      { flags: "--allow-host", description: "with --spec: let its commands run on this host" },
+    ],
+    help: `With --spec the migration must be waiting or paused. Finished steps are kept as long as their definition, their
+inputs and all that ran before them are the same; work goes on at the first that changed. What is undone stays
+reachable by a tag. The spec is refused with every problem where it is invalid.
+
+Example:
+  towpath retry @latest --spec towpath.yaml`,
     load: async () => (await import("./commands/retry.js")).retry,
   },
   {

@@ -101,6 +101,8 @@ export const Approval = z.looseObject({
   comment: z.string().default(""),
   /** The tree that was looked at. */
   tree: CommitId,
+  /** It was given under a spec that has been edited since: it counts no more. */
+  superseded: z.boolean().optional(),
 });
 export type Approval = z.infer<typeof Approval>;
 
@@ -185,6 +187,8 @@ export const Manifest = z.looseObject({
   /** Ids of the steps in the order in which they run. */
   step_order: z.array(z.string()).optional(),
   steps: z.record(z.string(), StepRecord).optional(),
+  /** How often steps were attempted that an edited spec no longer has. */
+  past_attempts: z.record(z.string(), z.int().nonnegative()).optional(),
   lease: Lease.nullable().optional(),
   waiting_for: Waiting.nullable().optional(),
   approvals: z.array(Approval).optional(),

@@ -99,7 +99,21 @@ export interface RollbackAnswer {
   readonly undone: string | null;
 }
 
-export const RetryRequest = z.object({ by: Person });
+/** An edited spec, with which a migration is to go on. */
+export const SpecEdition = z.object({
+  fileName: z.string(),
+  /** At most 256 KiB. */
+  text: z.string(),
+  /** sha256 of the text. */
+  digest: Sha256,
+  /** Parameters as they were given; the others keep their values. */
+  params: z.record(z.string(), z.string()),
+  /** Somebody consented to running the spec's commands on the host. */
+  allowHost: z.boolean(),
+});
+export type SpecEdition = z.infer<typeof SpecEdition>;
+
+export const RetryRequest = z.object({ by: Person, spec: SpecEdition.optional() });
 export type RetryRequest = z.infer<typeof RetryRequest>;
 export interface RetryAnswer {
   /** What is tried again, in words. */
@@ -109,6 +123,16 @@ export interface RetryAnswer {
 export const SkipRequest = z.object({ step: z.string(), reason: z.string().min(1).max(4000), by: Person });
 export type SkipRequest = z.infer<typeof SkipRequest>;
 export interface SkipAnswer {
+  /** With an edited spec: where work goes on, and what is kept. */
+  readonly continued?: {
+    readonly phase: Phase;
+    /** null: at the phase's gate. */
+    readonly step: string | null;
+    /** How many finished steps are kept. */
+    readonly kept: number;
+    /** Tag that keeps the undone head reachable; null where nothing was undone. */
+    readonly undone: string | null;
+  };
   readonly step: string;
 }
 

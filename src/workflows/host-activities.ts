@@ -30,6 +30,7 @@ export interface HostActivities {
     | "attemptStep"
     | "checkGate"
     | "rollbackTo"
+    | "continueWithSpec"
     | "finishMigration"
   >;
 }

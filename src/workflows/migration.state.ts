@@ -50,6 +50,10 @@ export class MigrationState {
   /** A number above all earlier ones, in the order in which things are asked for. */
   nextTurn(): number {
     this.operations += 1;
+  get hasSpec(): boolean {
+    return this.input.spec !== null;
+  }
+
     return this.operations;
   }
 

@@ -15,7 +15,7 @@ import * as contract from "./migration.contract.js";
 import { GateKeeper } from "./gate-keeper.js";
 import { describeMigration } from "./migration.details.js";
 import { MigrationState } from "./migration.state.js";
-import { Reception, Rejected, RolledBack } from "./reception.js";
+import { Reception, Rejected, RolledBack, SpecEdited } from "./reception.js";
 import { asFailure, failure, lateRefusal, refusalOf } from "./refusals.js";
 import { requirementsOf } from "./requirements.js";
 import { StepRunner } from "./step-runner.js";
@@ -40,6 +40,8 @@ class MigrationProcess {
   private readonly gates: GateKeeper;
   private readonly scope = new CancellationScope();
   private stopRequest: StopRequest | null = null;
+  private created = false;
+  private requirementsSettled = false;
 
   constructor(private readonly input: MigrationInput) {
     const info = workflowInfo();
@@ -49,6 +51,7 @@ class MigrationProcess {
       info.firstExecutionRunId,
     );
     this.host = activitiesOf(input.hostId);
+    this.requirementsSettled = input.carried !== undefined;
     const parts = { input, state: this.state, mailbox: this.mailbox, host: this.host };
     this.reception = new Reception(parts);
     this.steps = new StepRunner(parts, this.reception);
@@ -71,38 +74,60 @@ class MigrationProcess {
   }
 
   private async work(): Promise<void> {
-    if (this.input.carried === undefined) await this.prepare();
+    let prepared = this.input.carried !== undefined;
     let phase: Phase | null = this.state.phase;
-    while (phase !== null) phase = await this.passPhase(phase);
+    while (phase !== null) {
+      try {
+        if (!prepared) await this.prepare();
+        prepared = true;
+        phase = await this.passPhase(phase);
+      } catch (error) {
+        if (!(error instanceof SpecEdited)) throw error;
+        phase = error.phase;
+        prepared = false;
+      }
+    }
   }
 
+  /** Does what is left to do before the first phase, and again what an edited spec changed of it. */
   private async prepare(): Promise<void> {
     const { migrationId } = this.input;
-    const { carried: _, startedBy: __, manual: ___, prd: ____, ...creation } = this.input;
-    const created = { ...creation, operation: this.state.nextOperation("create") };
-    await this.reception.untilDone("Creating the migration", () =>
-      this.host.quick.createMigration.executeWithOptions({ summary: "create directory and manifest" }, [
-        created,
-      ]),
-    );
-    const laid = { migrationId, operation: this.state.nextOperation("lay-workspace") };
-    this.state.workspace = await this.reception.untilDone("Laying the worktree", () =>
-      this.host.long.layWorkspace.executeWithOptions({ summary: "worktree on a branch of its own" }, [laid]),
-    );
+    if (this.state.workspace.branch === "") await this.createAndLay();
     await this.reception.untilPrepared("workspace.setup", () =>
       this.host.long.runSetup.executeWithOptions({ summary: "workspace.setup" }, [{ migrationId }]),
     );
-    await requirementsOf({
-      input: this.input,
-      state: this.state,
-      host: this.host,
-      reception: this.reception,
-    });
+    if (!this.requirementsSettled) {
+      await requirementsOf({
+        input: this.input,
+        state: this.state,
+        host: this.host,
+        reception: this.reception,
+      });
+    }
+    this.requirementsSettled = true;
     const measured = { migrationId, operation: this.state.nextOperation("baseline") };
     await this.reception.untilPrepared("baseline", () =>
       this.host.long.runBaseline.executeWithOptions({ summary: "baseline on the untouched base commit" }, [
         measured,
       ]),
+    );
+  }
+
+  private async createAndLay(): Promise<void> {
+    const { migrationId } = this.input;
+    const { carried: _, startedBy: __, manual: ___, prd: ____, ...creation } = this.input;
+    if (!this.created) {
+      const created = { ...creation, operation: this.state.nextOperation("create") };
+      await this.reception.untilDone("Creating the migration", () =>
+        this.host.quick.createMigration.executeWithOptions({ summary: "create directory and manifest" }, [
+          created,
+        ]),
+      );
+    }
+    this.created = true;
+    const laid = { migrationId, operation: this.state.nextOperation("lay-workspace") };
+    this.state.workspace = await this.reception.untilDone("Laying the worktree", () =>
+      this.host.long.layWorkspace.executeWithOptions({ summary: "worktree on a branch of its own" }, [laid]),
     );
   }
 

@@ -8,8 +8,9 @@ import {
 import type { PreparationResult } from "../activities/contract.js";
 import { messageOf } from "../model/errors.js";
 import type { Waiting } from "../model/manifest.js";
-import type { MigrationInput } from "../model/messages.js";
+import type { MigrationInput, SpecEdition } from "../model/messages.js";
 import { PHASES, type Phase } from "../model/phases.js";
+import type { Tally } from "../model/tally.js";
 import type { HostActivities } from "./host-activities.js";
 import type { Letter, Mailbox } from "./mailbox.js";
 import { describeMigration } from "./migration.details.js";
@@ -43,6 +44,14 @@ export class RolledBack extends Error {
 }
 
 export type WaitingFor = Omit<Waiting, "since" | "phase">;
+/** Thrown to the main loop when the migration goes on with an edited spec. */
+export class SpecEdited extends Error {
+  override readonly name = "SpecEdited";
+  constructor(readonly phase: Phase) {
+    super(`goes on with an edited spec in ${phase}`);
+  }
+}
+
 
 export interface WaitOptions {
   /** Ends the wait without a letter. */
@@ -57,8 +66,8 @@ export class Reception {
 
   /**
    * Waits for a request that fits what is waited for, or answers null when `until` holds or the deadline passed.
-   * Rollbacks are carried out here, whatever is waited for.
-   * @throws RolledBack
+   * Rollbacks and edited specs are carried out here, whatever is waited for.
+   * @throws RolledBack | SpecEdited
    */
   async waitFor(waitingFor: WaitingFor, options: WaitOptions = {}): Promise<Letter | null> {
     const { state, mailbox } = this.parts;
@@ -70,7 +79,9 @@ export class Reception {
       const refused = refusalOf(state, letter.kind, letter.request);
       if (refused) letter.refuse(refused);
       else if (letter.kind === "rollback") await this.rollBack(letter);
-      else return letter;
+      else if (letter.kind === "retry" && letter.request.spec) {
+        await this.takeSpec(letter, letter.request.spec);
+      } else return letter;
     }
   }
 
@@ -176,11 +187,7 @@ export class Reception {
         { summary: `roll back to before ${step}` },
         [{ migrationId: input.migrationId, step, by, operation }],
       );
-      state.noteCounts(result);
-      state.currentStep = null;
-      const undone = PHASES.slice(PHASES.indexOf(result.phase));
-      state.forgetSteps((view) => undone.includes(view.phase));
-      for (const phase of undone) delete state.gates[phase];
+      this.forgetFrom(result);
       letter.answer({ step, phase: result.phase, commit: result.commit, undone: result.undone });
       await this.goOn();
       throw new RolledBack(result.phase);
@@ -192,6 +199,38 @@ export class Reception {
   }
 
   private refuseTheLate(): void {
+  private async takeSpec(letter: Extract<Letter, { kind: "retry" }>, spec: SpecEdition): Promise<void> {
+    const { state, input, host } = this.parts;
+    const { by } = letter.request;
+    const operation = state.nextOperation("continue-with-spec");
+    try {
+      const result = await host.long.continueWithSpec.executeWithOptions(
+        { summary: `edited spec ${spec.digest.slice(0, 12)}` },
+        [{ migrationId: input.migrationId, by, operation, spec }],
+      );
+      this.forgetFrom(result);
+      const { phase, step, kept, undone } = result;
+      const where = step === null ? `the gate of '${phase}'` : `step '${step}'`;
+      letter.answer({ retried: `${where}, with the edited spec`, continued: { phase, step, kept, undone } });
+      await this.goOn();
+      throw new SpecEdited(phase);
+    } catch (error) {
+      if (isCancellation(error) || error instanceof SpecEdited) throw error;
+      const fault = faultOf(error);
+      letter.refuse(isRefusal(fault) ? fault : failure("GitFailed", messageOf(fault)));
+    }
+  }
+
+  /** What the workflow remembers of a phase that is entered again, and of all behind it, is no longer so. */
+  private forgetFrom(result: Tally & { readonly phase: Phase }): void {
+    const { state } = this.parts;
+    state.noteCounts(result);
+    state.currentStep = null;
+    const undone = PHASES.slice(PHASES.indexOf(result.phase));
+    state.forgetSteps((view) => undone.includes(view.phase));
+    for (const phase of undone) delete state.gates[phase];
+  }
+
     const { mailbox, state } = this.parts;
     for (let letter = mailbox.take(); letter !== undefined; letter = mailbox.take()) {
       letter.refuse(lateRefusal(state, letter));

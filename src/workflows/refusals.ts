@@ -83,8 +83,13 @@ const REFUSALS: { [K in RequestKind]: Refuse<K> } = {
     }
     return state.waiting === null ? expectWaiting(state, "roll back", []) : null;
   },
-  retry: (state) =>
-    expectWaiting(state, "retry", ["step-failed", "gate-closed", "preparation-failed", "blocked"]),
+  retry: (state, { spec }) => {
+    if (spec === undefined) {
+      return expectWaiting(state, "retry", ["step-failed", "gate-closed", "preparation-failed", "blocked"]);
+    }
+    if (!state.hasSpec) return failure("WrongStatus", "Cannot retry with a spec: the migration is hands-on");
+    return state.waiting === null ? expectWaiting(state, "retry with a spec", []) : null;
+  },
   skip: (state, { step }) => {
     const refused = expectWaiting(state, `skip step '${step}'`, ["step-failed"]);
     if (refused) return refused;

@@ -89,6 +89,10 @@ export class ScriptedActivities {
         for (const later of steps.slice(index)) this.done.delete(later.id);
         return { ...counts(), phase: steps[index]?.phase ?? "understand", commit: COMMIT, undone: null };
       },
+      continueWithSpec: async ({ spec }) => {
+        this.note(`continue with ${spec.fileName}`);
+        return { ...counts(), phase: "understand", step: null, kept: 0, undone: null };
+      },
       checkGate: async ({ phase }) => {
         this.note(`gate ${phase}`);
         const check = (this.checks.get(phase) ?? 0) + 1;

@@ -20,6 +20,8 @@ export interface MigrationPaths {
   readonly reports: string;
   readonly feedback: string;
   readonly spec: string;
+  /** Every spec that an edit brought in or replaced, by digest. */
+  readonly specs: string;
   /** This migration's own copy of the requirements document: `$TOWPATH_PRD`. */
   readonly requirements: string;
 }
@@ -55,6 +57,7 @@ export function pathsBelow(directory: string): MigrationPaths {
     reports: join(directory, "reports"),
     feedback: join(directory, "feedback"),
     spec: join(directory, "towpath.yaml"),
+    specs: join(directory, "specs"),
     requirements: join(directory, "requirements.md"),
   };
 }
@@ -68,7 +71,7 @@ export function checkpointFile(paths: MigrationPaths, stepId: string): string {
 }
 
 /** The folders of a migration that hold texts written whole. */
-export type DocumentFolder = "docs" | "reports" | "feedback";
+export type DocumentFolder = "docs" | "reports" | "feedback" | "specs";
 
 /**
  * The file of a text in one of the folders.

@@ -103,7 +103,15 @@ async function askConsent(prepared: PreparedStart, dataDir: string, context: Com
     import("../../adapters/consent/consents.js"),
     import("../migrations/who.js"),
   ]);
-  await requireConsent(prepared, {
+  const { plan, specFile, commands, source } = prepared;
+  const subject = {
+    shown: specFile?.shown ?? "The spec",
+    commands,
+    source,
+    host: plan.host,
+    otherwise: "Read the spec (towpath start --dry-run), then start with --allow-host.",
+  };
+  await requireConsent(subject, {
     context,
     dataDir,
     consentsFile: consentsPath(dataDir),

@@ -3,7 +3,20 @@ import { TowpathError } from "../../model/errors.js";
 import type { CommandContext } from "../command.js";
 import { printableBlock } from "../printable.js";
 import { confirm } from "../prompt.js";
-import type { PreparedStart } from "./preparation.js";
+
+/** A spec whose commands would run on this host. */
+export interface ConsentSubject {
+  /** The spec's file as the user may write it. */
+  readonly shown: string;
+  /** Every command that would run on the host. */
+  readonly commands: readonly string[];
+  /** Real absolute path of the project that the spec belongs to. */
+  readonly source: string;
+  /** Whether commands run on this host, and whether somebody has agreed to that. */
+  readonly host: "no commands" | "consent given" | "consent needed";
+  /** What to do where nobody can be asked. */
+  readonly otherwise: string;
+}
 
 const SHOWN_LINES = 40;
 
@@ -31,12 +44,12 @@ export function shownCommands(commands: readonly string[]): string[] {
   ];
 }
 
-function question(prepared: PreparedStart, consentsFile: string): string {
+function question(subject: ConsentSubject, consentsFile: string): string {
   return printableBlock(
     [
-      `${prepared.specFile?.shown ?? "The spec"} is code. These commands run on this host, with your rights:`,
-      ...shownCommands(prepared.commands),
-      `A yes holds for every later start in ${prepared.source}, and is kept in ${consentsFile}.`,
+      `${subject.shown} is code. These commands run on this host, with your rights:`,
+      ...shownCommands(subject.commands),
+      `A yes holds for every later start in ${subject.source}, and is kept in ${consentsFile}.`,
       "Let the commands of this project's specs run on this host?",
     ].join("\n"),
   );
@@ -49,7 +62,7 @@ function question(prepared: PreparedStart, consentsFile: string): string {
  * @throws TowpathError `ConsentRequired`
  */
 export async function requireConsent(
-  prepared: PreparedStart,
+  subject: ConsentSubject,
   surroundings: {
     readonly context: CommandContext;
     readonly dataDir: string;
@@ -57,16 +70,13 @@ export async function requireConsent(
     readonly by: string;
   },
 ): Promise<void> {
-  if (prepared.plan.host !== "consent needed") return;
+  if (subject.host !== "consent needed") return;
   const { context, dataDir, consentsFile, by } = surroundings;
   if (!context.interactive || context.json) {
-    throw consentRequired(
-      prepared.source,
-      "Read the spec (towpath start --dry-run), then start with --allow-host.",
-    );
+    throw consentRequired(subject.source, subject.otherwise);
   }
-  if (!(await confirm(question(prepared, consentsFile)))) {
-    throw consentRequired(prepared.source, "Nothing was started.");
+  if (!(await confirm(question(subject, consentsFile)))) {
+    throw consentRequired(subject.source, "Nothing was started.");
   }
-  await rememberConsent(dataDir, prepared.source, { at: new Date(), by });
+  await rememberConsent(dataDir, subject.source, { at: new Date(), by });
 }
