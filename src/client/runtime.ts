@@ -2,9 +2,11 @@ import type { Client } from "@temporalio/client";
 import { connect } from "../adapters/temporal/connect.js";
 import { embeddedEndpoint, ensureEmbedded, type EmbeddedServer } from "../adapters/temporal/embedded.js";
 import type { TemporalEndpoint } from "../adapters/temporal/endpoint.js";
+import { ensureSearchAttributes } from "../adapters/temporal/search-attributes.js";
 import { temporalTarget } from "../adapters/temporal/target.js";
 import { ensureWorker, type WorkerInfo } from "../worker/background.js";
 import { dataDirectory } from "../adapters/store/data-directory.js";
+import { SEARCH_ATTRIBUTES } from "../model/visibility.js";
 
 export interface RuntimeOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -36,8 +38,14 @@ export async function ensureRuntime(options: RuntimeOptions): Promise<TowpathRun
   if (target.kind === "configured") {
     const { endpoint } = target;
     // A worker would wait for ever, and silently, for a Temporal that is not there.
-    await (await connect(endpoint)).connection.close();
+    const { connection } = await connect(endpoint);
     const wanted = options.worker === "always";
+    try {
+      // Nor for search attributes that its namespace refuses.
+      if (wanted) await ensureSearchAttributes(connection, endpoint.namespace, SEARCH_ATTRIBUTES);
+    } finally {
+      await connection.close();
+    }
     const worker = wanted ? await ensureWorker({ dataDir, endpoint, env: options.env, ...progress }) : null;
     return { dataDir, endpoint, server: null, worker };
   }

@@ -3,9 +3,12 @@ import { MigrationStatus, Waiting } from "./manifest.js";
 import { Phase, PhaseStatus } from "./phases.js";
 import { RequirementsView } from "./requirements/decision.js";
 import { Sha256 } from "./requirements/documents.js";
+import { TestsView } from "./tally.js";
 
 /** Temporal's UI and the audit trail show it; it is a claim, not a proof. */
 const Person = z.string().min(1).max(200);
+
+const Percent = z.int().min(0).max(100);
 
 export const ParamValue = z.union([z.string(), z.number(), z.boolean()]);
 export type ParamValue = z.infer<typeof ParamValue>;
@@ -30,6 +33,8 @@ export const CarriedState = z.object({
   paused: z.boolean(),
   completedSteps: z.int().nonnegative(),
   totalSteps: z.int().nonnegative(),
+  percent: Percent,
+  tests: TestsView,
   recentSteps: z.array(StepView),
   workspace: z.object({ branch: z.string(), baseCommit: z.string() }),
   startedAt: z.string(),
@@ -154,8 +159,12 @@ export const ProgressView = z.object({
   steps: z.object({
     completed: z.int().nonnegative(),
     total: z.int().nonnegative(),
-    current: z.object({ id: z.string(), attempt: z.int().positive() }).nullable(),
+    current: z
+      .object({ id: z.string(), attempt: z.int().positive(), startedAt: z.string().optional() })
+      .nullable(),
   }),
+  percent: Percent,
+  tests: TestsView,
   waiting: Waiting.nullable(),
   startedAt: z.string(),
   /** null: nothing is decided yet. */

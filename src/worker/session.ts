@@ -2,7 +2,9 @@ import type { Logger } from "@temporalio/common";
 import { NativeConnection, Worker, type State, type WorkflowBundleOption } from "@temporalio/worker";
 import { connect } from "../adapters/temporal/connect.js";
 import { connectionOptions, type TemporalEndpoint } from "../adapters/temporal/endpoint.js";
+import { ensureSearchAttributes } from "../adapters/temporal/search-attributes.js";
 import { WORKFLOW_QUEUE, hostQueue, type HostId } from "../model/queues.js";
+import { SEARCH_ATTRIBUTES } from "../model/visibility.js";
 import { HOST_WORKER_OPTIONS } from "./host-options.js";
 
 /** How long running activities may go on after a stop was asked for; then they are cancelled. */
@@ -29,11 +31,11 @@ export interface Session {
 
 /**
  * Connects and makes both workers ready to run.
- * @throws TowpathError `TemporalUnreachable`
+ * @throws TowpathError `TemporalUnreachable`; `TemporalUnavailable` where search attributes are missing
  */
 export async function openSession(options: SessionOptions): Promise<Session> {
   // First with the client, whose errors say what is wrong; the native connection's hardly do.
-  await (await connect(options.endpoint)).connection.close();
+  await registerSearchAttributes(options.endpoint);
   const connection = await NativeConnection.connect(connectionOptions(options.endpoint));
   try {
     const workflow = await workflowWorker(options, connection);
@@ -42,6 +44,16 @@ export async function openSession(options: SessionOptions): Promise<Session> {
   } catch (error) {
     await connection.close();
     throw error;
+  }
+}
+
+/** A workflow task that writes a search attribute which the namespace does not have fails, again and again. */
+async function registerSearchAttributes(endpoint: TemporalEndpoint): Promise<void> {
+  const { connection } = await connect(endpoint);
+  try {
+    await ensureSearchAttributes(connection, endpoint.namespace, SEARCH_ATTRIBUTES);
+  } finally {
+    await connection.close();
   }
 }
 

@@ -1,65 +1,29 @@
-import { setCurrentDetails } from "@temporalio/workflow";
-import type { Waiting } from "../model/manifest.js";
-import type { MigrationInput, StepView } from "../model/messages.js";
-import { PHASES } from "../model/phases.js";
-import type { RequirementsView } from "../model/requirements/decision.js";
-import { shortSha } from "../model/requirements/documents.js";
+import { setCurrentDetails, upsertMemo, upsertSearchAttributes, workflowInfo } from "@temporalio/workflow";
+import { renderDetails } from "../model/details.js";
+import type { MigrationInput } from "../model/messages.js";
+import { fixedAttributes, movingAttributes } from "../model/visibility.js";
 import type { MigrationState } from "./migration.state.js";
+import { changedPairs } from "./search-attributes.js";
 
-/** Shows the migration's state as Markdown on its page in the Temporal Web UI. */
+/** Shows the migration as it stands in the Temporal Web UI: on its page, and in lists by search attributes and memo. */
 export function describeMigration(input: MigrationInput, state: MigrationState): void {
-  const lines = [
-    `**${input.name}** → ${input.target} · ${state.status} · branch \`${state.workspace.branch}\``,
-    "",
-    ...(state.waiting ? waitingLines(input, state.waiting) : []),
-    ...(state.requirements ? requirementsLines(state.requirements) : []),
-    "| phase | status |",
-    "| --- | --- |",
-    ...PHASES.map((phase) => `| ${phase} | ${state.phases[phase]} |`),
-    "",
-    `Steps: ${state.completedSteps} of ${state.totalSteps} completed.`,
-    ...(state.recentSteps.length > 0 ? stepTable(state.recentSteps) : []),
-  ];
-  setCurrentDetails(lines.join("\n"));
+  setCurrentDetails(
+    renderDetails({ progress: state.progressView(), steps: state.recentSteps, gates: state.gateViews() }),
+  );
+  showInLists(input, state);
 }
 
-function waitingLines(input: MigrationInput, waiting: Waiting): string[] {
-  return [
-    `> waits: ${oneLine(waiting.message)}`,
-    "",
-    `\`towpath status ${input.migrationId}\` says what you can do.`,
-    "",
-  ];
-}
-
-function requirementsLines({ action, source, sha, why }: RequirementsView): string[] {
-  const document = sha === null ? "none yet" : `${source ?? "unknown"}, \`${shortSha(sha)}\``;
-  return [`Requirements: **${action}** (${document}): ${oneLine(why)}`, ""];
-}
-
-function stepTable(steps: readonly StepView[]): string[] {
-  return [
-    "",
-    "| step | status | attempts | seconds | commit | note |",
-    "| --- | --- | --- | --- | --- | --- |",
-    ...steps.map((step) =>
-      [
-        "",
-        step.id,
-        step.status,
-        step.attempts,
-        (step.durationMs / 1000).toFixed(1),
-        step.commit?.slice(0, 12) ?? "",
-        oneLine(step.note),
-        "",
-      ]
-        .join(" | ")
-        .trim(),
-    ),
-  ];
-}
-
-/** Keeps text from a command's output from breaking the table around it. */
-function oneLine(text: string): string {
-  return text.replaceAll(/\s+/g, " ").replaceAll("|", "\\|").slice(0, 200);
+/** Each writing is an event in the history: only what has changed is written. */
+function showInLists(input: MigrationInput, state: MigrationState): void {
+  const { memo, typedSearchAttributes } = workflowInfo();
+  const written = new Map(typedSearchAttributes.getAll().map(({ key, value }) => [key.name, value]));
+  const { status, phase, percent, waiting } = state;
+  const values = {
+    ...movingAttributes({ status, phase, progress: percent, waitingFor: waiting?.kind ?? null }),
+    ...fixedAttributes(input),
+  };
+  const changed = changedPairs(values, (name) => written.get(name));
+  if (changed.length > 0) upsertSearchAttributes(changed);
+  const message = waiting?.message ?? null;
+  if ((memo?.["waiting"] ?? null) !== message) upsertMemo({ waiting: message });
 }

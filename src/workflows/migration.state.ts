@@ -9,6 +9,7 @@ import type {
 } from "../model/messages.js";
 import { PHASES, type Phase, type PhaseStatus } from "../model/phases.js";
 import type { RequirementsView } from "../model/requirements/decision.js";
+import { NO_TESTS, type Tally, type TestsView } from "../model/tally.js";
 
 /** Steps that the workflow itself remembers; all of them are in the migration's directory. */
 const RECENT_STEPS = 50;
@@ -27,11 +28,13 @@ export class MigrationState {
   paused = false;
   completedSteps = 0;
   totalSteps = 0;
-  currentStep: { id: string; attempt: number } | null = null;
+  tests: TestsView = NO_TESTS;
+  currentStep: { id: string; attempt: number; startedAt: string } | null = null;
   recentSteps: StepView[] = [];
   workspace = { branch: "", baseCommit: "" };
   gates: Partial<Record<Phase, GateView>> = {};
   requirements: RequirementsView | null = null;
+  private countedPercent = 0;
   /** Counts the operations, so that each has a name of its own that replays the same. */
   private operations = 0;
 
@@ -69,9 +72,17 @@ export class MigrationState {
     for (const later of PHASES.slice(PHASES.indexOf(phase) + 1)) this.phases[later] = "pending";
   }
 
-  noteCounts(counts: { completed: number; total: number }): void {
-    this.completedSteps = counts.completed;
-    this.totalSteps = counts.total;
+  /** Whole per cent; a phase that was just left counts before the directory is asked again. */
+  get percent(): number {
+    const left = PHASES.filter((phase) => this.phases[phase] === "completed").length;
+    return Math.max(this.countedPercent, Math.floor((left * 100) / PHASES.length));
+  }
+
+  noteCounts({ completed, total, percent, tests }: Tally): void {
+    this.completedSteps = completed;
+    this.totalSteps = total;
+    this.countedPercent = percent;
+    this.tests = tests;
   }
 
   noteStep(view: StepView): void {
@@ -90,6 +101,8 @@ export class MigrationState {
       paused: this.paused,
       completedSteps: this.completedSteps,
       totalSteps: this.totalSteps,
+      percent: this.countedPercent,
+      tests: this.tests,
       recentSteps: this.recentSteps,
       workspace: this.workspace,
       startedAt: this.startedAt,
@@ -110,6 +123,8 @@ export class MigrationState {
       phase: this.phase,
       phases: this.phases,
       steps: { completed: this.completedSteps, total: this.totalSteps, current: this.currentStep },
+      percent: this.percent,
+      tests: this.tests,
       waiting: this.waiting,
       startedAt: this.startedAt,
       requirements: this.requirements,
@@ -131,6 +146,8 @@ export class MigrationState {
     this.paused = carried.paused;
     this.completedSteps = carried.completedSteps;
     this.totalSteps = carried.totalSteps;
+    this.countedPercent = carried.percent;
+    this.tests = carried.tests;
     this.recentSteps = carried.recentSteps;
     this.workspace = carried.workspace;
     this.requirements = carried.requirements ?? null;

@@ -3,6 +3,7 @@ import type { AttemptResult, StepOrder } from "../activities/contract.js";
 import type { AttemptFailure } from "../model/manifest.js";
 import type { StepView } from "../model/messages.js";
 import type { Phase } from "../model/phases.js";
+import { describeMigration } from "./migration.details.js";
 import type { MigrationParts, Reception } from "./reception.js";
 import { lateRefusal } from "./refusals.js";
 
@@ -68,8 +69,9 @@ export class StepRunner {
 
   private async attempt(phase: Phase, step: StepOrder, attempt: number): Promise<AttemptResult> {
     const { state, input, host } = this.parts;
-    state.currentStep = { id: step.id, attempt };
+    state.currentStep = { id: step.id, attempt, startedAt: new Date().toISOString() };
     this.show(phase, step.id, { status: "in_progress", attempts: attempt });
+    describeMigration(input, state);
     const operation = state.nextOperation(`step-${step.id}-${attempt}`);
     const options = {
       summary: `${step.summary}${attempt > 1 ? ` (attempt ${attempt})` : ""}`,

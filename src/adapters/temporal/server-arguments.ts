@@ -1,3 +1,5 @@
+import { SEARCH_ATTRIBUTES } from "../../model/visibility.js";
+
 /** Keep in step with docs/: each setting was measured (reference: reliability, "Embedded server settings"). */
 const DYNAMIC_CONFIG = [
   // The one shard's queues are read 20 times a second by default, which costs 50 ms a dispatch.
@@ -39,6 +41,11 @@ export function serverArguments(databasePath: string, ports: ServerPorts): strin
     String(ports.ui),
     "--db-filename",
     databasePath,
+    // Registered before the first client comes, so that nobody has to wait for them.
+    ...Object.entries(SEARCH_ATTRIBUTES).flatMap(([name, type]) => [
+      "--search-attribute",
+      `${name}=${type === "INT" ? "Int" : "Keyword"}`,
+    ]),
     ...LOW_LATENCY_ARGUMENTS,
   ];
 }

@@ -1,10 +1,13 @@
 import { randomBytes } from "node:crypto";
 import { WorkflowExecutionAlreadyStartedError, type Client } from "@temporalio/client";
+import { renderStaticDetails } from "../../model/details.js";
 import { TowpathError } from "../../model/errors.js";
 import { MIGRATION_ID_RANDOM_BYTES, createMigrationId } from "../../model/ids.js";
 import { MigrationInput, type RequirementsRequest } from "../../model/messages.js";
 import { WORKFLOW_QUEUE } from "../../model/queues.js";
+import { startAttributes } from "../../model/visibility.js";
 import { MIGRATION_WORKFLOW } from "../../workflows/migration.contract.js";
+import { startPairs } from "../../workflows/search-attributes.js";
 import { asTowpathError } from "./failures.js";
 import type { PreparedStart } from "./preparation.js";
 
@@ -77,6 +80,8 @@ export async function launch(
       args: [input],
       memo: { name, target, source, host: hostId },
       staticSummary: `${name} → ${target}`,
+      staticDetails: renderStaticDetails({ ...input, spec: input.spec?.fileName ?? null }),
+      typedSearchAttributes: startPairs(startAttributes(input, prepared.kind)),
     });
     return input;
   } catch (error) {

@@ -2,7 +2,9 @@ import { isTerminal, type Manifest, MigrationStatus, type StepRecord } from "../
 import type { PlanView, ProgressView, StepView } from "../../model/messages.js";
 import { PHASES, type Phase, type PhaseStatus } from "../../model/phases.js";
 import type { Plan, PlanStep } from "../../model/plan.js";
-import { isStepDone, recordedSteps } from "../../model/steps.js";
+import { progressPercent } from "../../model/progress.js";
+import { isStepDone, recordedSteps, stepRecord } from "../../model/steps.js";
+import { testsOf } from "../../model/tally.js";
 import type { GateReport } from "../render/gates.js";
 
 /** Which phase stands in front: the one in progress, else the last completed, else the first. */
@@ -71,12 +73,19 @@ export function localPlan(manifest: Manifest, written: Plan | null): PlanView {
   };
 }
 
+function currentStep(manifest: Manifest): ProgressView["steps"]["current"] {
+  const { lease } = manifest;
+  if (isTerminal(statusOf(manifest)) || lease === undefined || lease === null) return null;
+  const { step: id, attempt } = lease;
+  const startedAt = stepRecord(manifest, id)?.started_at ?? "";
+  return { id, attempt, ...(startedAt === "" ? {} : { startedAt }) };
+}
+
 /** A migration's state as its manifest records it, in the shape in which its workflow answers. */
 export function localProgress(manifest: Manifest, written: Plan | null): ProgressView {
   const phases = phasesOf(manifest);
   const { completed, total } = localPlan(manifest, written);
   const status = statusOf(manifest);
-  const lease = isTerminal(status) ? null : (manifest.lease ?? null);
   return {
     migrationId: manifest.id,
     name: manifest.name ?? "",
@@ -88,7 +97,9 @@ export function localProgress(manifest: Manifest, written: Plan | null): Progres
     status,
     phase: currentPhase(phases),
     phases,
-    steps: { completed, total, current: lease === null ? null : { id: lease.step, attempt: lease.attempt } },
+    steps: { completed, total, current: currentStep(manifest) },
+    percent: progressPercent(manifest),
+    tests: testsOf(manifest),
     waiting: manifest.waiting_for ?? null,
     startedAt: manifest.created_at,
     requirements: manifest.requirements ?? null,

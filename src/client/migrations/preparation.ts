@@ -7,6 +7,7 @@ import type { ParamValue } from "../../model/messages.js";
 import { resolveParams } from "../../model/spec/params.js";
 import { requireSpec } from "../../model/spec/parse.js";
 import type { Spec } from "../../model/spec/schema.js";
+import { type RunKind, runKind } from "../../model/visibility.js";
 import { type GivenDocument, plannedRequirements, readGiven } from "./requirements.js";
 import { SPEC_FILE_NAME, readSpecFile, requireSpecFile, type SpecFile } from "./spec-file.js";
 import { handsOnPhases, hostCommands, plannedPhases, type StartPlan } from "./start-plan.js";
@@ -33,6 +34,7 @@ export interface PreparedStart {
   readonly commands: readonly string[];
   /** Real absolute path of the project. */
   readonly source: string;
+  readonly kind: RunKind;
   /** The requirements document that was named; not persisted yet. */
   readonly given: GivenDocument | null;
 }
@@ -135,5 +137,5 @@ export async function prepareStart(
     host: await hostConsent(request, commands, source, dataDir),
     secrets: (spec?.secrets ?? []).map((name) => ({ name, set: Boolean(env[name]) })),
   };
-  return { plan, specFile, commands, source, given };
+  return { plan, specFile, commands, source, given, kind: runKind(spec) };
 }

@@ -2,6 +2,7 @@ import type { Waiting } from "../../model/manifest.js";
 import type { ProgressView } from "../../model/messages.js";
 import { PHASES, type PhaseStatus } from "../../model/phases.js";
 import { shortSha } from "../../model/requirements/documents.js";
+import { testsText } from "../../model/tally.js";
 import { printable } from "../printable.js";
 import { adviceFor } from "../../model/advice.js";
 import { adviceLines } from "./advice.js";
@@ -14,14 +15,6 @@ const MARKS = {
   failed: "[!]",
 } as const satisfies Record<PhaseStatus, string>;
 
-/**
- * How far a migration is, in whole per cent, from what its workflow tells of it: each phase that is behind it is a
- * quarter. The manifest's own number counts the steps of the phase in progress as well.
- */
-export function percentage(view: Pick<ProgressView, "phases">): number {
-  return (PHASES.filter((phase) => view.phases[phase] === "completed").length * 100) / PHASES.length;
-}
-
 /** How many steps are done and which one runs, in one short text. */
 export function stepsText(view: ProgressView): string {
   const { completed, total, current } = view.steps;
@@ -29,6 +22,11 @@ export function stepsText(view: ProgressView): string {
   if (current === null) return total === 0 ? "no steps" : counted;
   const attempt = current.attempt > 1 ? `, attempt ${current.attempt}` : "";
   return `${counted}, now ${printable(current.id)}${attempt}`;
+}
+
+function testsLine({ before, now }: ProgressView["tests"]): string {
+  if (before === null) return now === null ? "" : `now ${testsText(now)}`;
+  return `before ${testsText(before)}${now === null ? "" : `; now ${testsText(now)}`}`;
 }
 
 function waitingLines(id: string, waiting: Waiting, now: Date): string[] {
@@ -66,9 +64,10 @@ export function renderProgress(view: ProgressView, now: Date): string {
   const facts: [string, string][] = [
     ["name", view.name],
     ["target", view.target],
-    ["status", view.status],
+    ["status", `${view.status}, ${view.percent} %`],
     ["phases", PHASES.map((phase) => `${MARKS[view.phases[phase]]} ${phase}`).join("  ")],
     ["steps", stepsText(view)],
+    ["tests", testsLine(view.tests)],
     ["source", view.source],
     ["branch", view.branch],
     ["prd", requirementsText(view)],

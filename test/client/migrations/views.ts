@@ -14,6 +14,8 @@ export function progressView(changes: Partial<ProgressView> = {}): ProgressView 
     phase: "migrate",
     phases: { understand: "completed", guardrail: "completed", migrate: "in_progress", verify: "pending" },
     steps: { completed: 1, total: 3, current: null },
+    percent: 50,
+    tests: { before: null, now: null },
     waiting: null,
     startedAt: "2026-01-01T00:00:00.000Z",
     ...changes,

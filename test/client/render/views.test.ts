@@ -3,7 +3,7 @@ import { adviceFor } from "../../../src/model/advice.js";
 import { renderGates, type GateReport } from "../../../src/client/render/gates.js";
 import { renderList, type ListedMigration } from "../../../src/client/render/list.js";
 import { renderPlan } from "../../../src/client/render/plan.js";
-import { percentage, renderProgress } from "../../../src/client/render/progress.js";
+import { renderProgress } from "../../../src/client/render/progress.js";
 import type { Waiting } from "../../../src/model/manifest.js";
 import { planView, progressView, stepView } from "../migrations/views.js";
 
@@ -49,12 +49,6 @@ describe("renderProgress", () => {
     expect(renderProgress(progressView({ name: "a\u001B]0;title\u0007" }), NOW)).toContain(
       "a\\x1b]0;title\\x07",
     );
-  });
-});
-
-describe("percentage", () => {
-  it("counts each completed phase as a quarter", () => {
-    expect(percentage(progressView())).toBe(50);
   });
 });
 
