@@ -64,7 +64,7 @@ export function generateRequirements(host: Host, input: GenerateRequirements): P
     const generation = { host, manifest, operation, paths, before, configured, code, signal };
     try {
       const requirements =
-        before.pointer?.operation === operation
+        before.pointer?.operation === writeOf(generation)
           ? await use(generation, before, "generated")
           : await persist(generation, await generate(generation));
       return { ok: true, message: requirements.why, requirements };
@@ -103,7 +103,8 @@ async function runGenerator(
   const out = outDirectory(migration, PLACE);
   const file = generator.document === null ? stdoutFile(migration, PLACE) : join(out, generator.document);
   await clearOutDirectory(migration, PLACE);
-  await writeFile(join(out, "prompt.md"), prompt);
+  const promptFile = join(out, "prompt.md");
+  await writeFile(promptFile, prompt);
   if (generator.document !== null && isUpdate(manifest) && before.document !== null) {
     await mkdir(dirname(file), { recursive: true });
     await writeFile(file, before.document.bytes);
@@ -113,6 +114,7 @@ async function runGenerator(
     migration,
     {
       ...generator,
+      env: { ...generator.env, TOWPATH_PROMPT: promptFile },
       place: PLACE,
       what: "generate",
       scope: scopeOf(migration, generator.env),
@@ -147,6 +149,11 @@ async function changesBetween(
   return { changes: await changesSince(paths, pointer.signature, code.listing) };
 }
 
+/** Several migrations write into one project: an operation is named with its migration's id there. */
+function writeOf({ manifest, operation }: Generation): string {
+  return `${manifest.id}/${operation}`;
+}
+
 function isUpdate({ requirements }: Manifest): boolean {
   return requirements?.action === "update";
 }
@@ -170,7 +177,7 @@ function redacted(bytes: Buffer, { redactor }: SpecMigration): Uint8Array {
 }
 
 async function persist(generation: Generation, bytes: Uint8Array): Promise<RequirementsView> {
-  const { host, operation, paths, before, code } = generation;
+  const { host, paths, before, code } = generation;
   const { document, pointer } = before;
   const isSame = document?.sha === sha256(bytes);
   const isGenerated = document?.provenance === "generated" && !document.edited;
@@ -178,7 +185,7 @@ async function persist(generation: Generation, bytes: Uint8Array): Promise<Requi
   const label = isSame && pointer !== null ? { generatedAt: pointer.generated_at } : {};
   const persisted = await persistDocument(
     paths,
-    { bytes, source: "generated", code, now: host.now(), operation, ...label },
+    { bytes, source: "generated", code, now: host.now(), operation: writeOf(generation), ...label },
     { accept: (current) => current.document === null || isSameState(current, before) },
   );
   if (persisted.outcome === "refused") return use(generation, persisted.before, "overtaken");

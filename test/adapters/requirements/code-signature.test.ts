@@ -37,7 +37,8 @@ async function write(files: Readonly<Record<string, string>>): Promise<void> {
 }
 
 const at = (name: string): string => join(paths.project, name);
-const byteName = (byte: number): Buffer => Buffer.concat([Buffer.from(at("")), Buffer.from([byte])]);
+const byteName = (byte: number): Buffer =>
+  Buffer.concat([Buffer.from(`${paths.project}/`), Buffer.from([byte])]);
 const commitIn = (name: string) =>
   execa(
     "git",
@@ -81,7 +82,7 @@ describe.each(["git", "files"] as const)("the signature of code in mode %s", (mo
       "a file with spaces, a newline and bytes that are no UTF-8 in its name",
       async () => {
         await write({ "with space": "", "with\nnewline": "" });
-        await writeFile(Buffer.concat([Buffer.from(at("")), Buffer.from([0xff, 0xfe])]), "");
+        await writeFile(byteName(0xfe), "");
       },
     ],
   ])("changes with %s", async (_, action) => {
