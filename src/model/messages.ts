@@ -123,11 +123,6 @@ export type RetryRequest = z.infer<typeof RetryRequest>;
 export interface RetryAnswer {
   /** What is tried again, in words. */
   readonly retried: string;
-}
-
-export const SkipRequest = z.object({ step: z.string(), reason: z.string().min(1).max(4000), by: Person });
-export type SkipRequest = z.infer<typeof SkipRequest>;
-export interface SkipAnswer {
   /** With an edited spec: where work goes on, and what is kept. */
   readonly continued?: {
     readonly phase: Phase;
@@ -138,6 +133,11 @@ export interface SkipAnswer {
     /** Tag that keeps the undone head reachable; null where nothing was undone. */
     readonly undone: string | null;
   };
+}
+
+export const SkipRequest = z.object({ step: z.string(), reason: z.string().min(1).max(4000), by: Person });
+export type SkipRequest = z.infer<typeof SkipRequest>;
+export interface SkipAnswer {
   readonly step: string;
 }
 

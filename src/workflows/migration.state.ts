@@ -50,13 +50,13 @@ export class MigrationState {
     return isTerminal(this.status);
   }
 
-  /** A number above all earlier ones, in the order in which things are asked for. */
-  nextTurn(): number {
-    this.operations += 1;
   get hasSpec(): boolean {
     return this.input.spec !== null;
   }
 
+  /** A number above all earlier ones, in the order in which things are asked for. */
+  nextTurn(): number {
+    this.operations += 1;
     return this.operations;
   }
 

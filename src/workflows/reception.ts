@@ -43,7 +43,6 @@ export class RolledBack extends Error {
   }
 }
 
-export type WaitingFor = Omit<Waiting, "since" | "phase">;
 /** Thrown to the main loop when the migration goes on with an edited spec. */
 export class SpecEdited extends Error {
   override readonly name = "SpecEdited";
@@ -52,6 +51,7 @@ export class SpecEdited extends Error {
   }
 }
 
+export type WaitingFor = Omit<Waiting, "since" | "phase">;
 
 export interface WaitOptions {
   /** Ends the wait without a letter. */
@@ -198,7 +198,6 @@ export class Reception {
     }
   }
 
-  private refuseTheLate(): void {
   private async takeSpec(letter: Extract<Letter, { kind: "retry" }>, spec: SpecEdition): Promise<void> {
     const { state, input, host } = this.parts;
     const { by } = letter.request;
@@ -231,6 +230,7 @@ export class Reception {
     for (const phase of undone) delete state.gates[phase];
   }
 
+  private refuseTheLate(): void {
     const { mailbox, state } = this.parts;
     for (let letter = mailbox.take(); letter !== undefined; letter = mailbox.take()) {
       letter.refuse(lateRefusal(state, letter));
@@ -243,7 +243,9 @@ export function faultOf(error: unknown): Error {
   if (error instanceof ActivityFailure) {
     const { cause } = error;
     if (cause instanceof TimeoutFailure) {
-      return failure("Internal", "the worker that ran it did not answer any more");
+      // Time may cure it: another worker comes, or the one that stood still goes on.
+      const message = "the worker that ran it did not answer any more";
+      return ApplicationFailure.create({ type: "Internal", message });
     }
     if (cause instanceof Error) return cause;
   }
