@@ -23,6 +23,20 @@ export async function heartbeating<T>(work: (signal: AbortSignal) => Promise<T>)
   }
 }
 
+/**
+ * Runs a short piece of work that no cancellation may end half-way, and tells Temporal that this worker lives if it takes
+ * longer than expected (a lock that others hold): without that the work of a dead worker would wait for its time limit.
+ */
+export async function whileAlive<T>(work: () => Promise<T>): Promise<T> {
+  const context = Context.current();
+  const beat = setInterval(() => context.heartbeat(), BEAT_MS);
+  try {
+    return await work();
+  } finally {
+    clearInterval(beat);
+  }
+}
+
 /** How often Temporal has started this activity: 1, and one more for each worker that was lost with it. */
 export function execution(): number {
   return Context.current().info.attempt;

@@ -1,3 +1,4 @@
+import { adoptMigration } from "./adoption.js";
 import { attemptStep } from "./attempt.js";
 import { continueWithSpec } from "./continuation.js";
 import type { MigrationActivities } from "./contract.js";
@@ -5,6 +6,7 @@ import { beginPhase, nextSteps, recordWaiting, rollback, skip, tolerate } from "
 import { finish } from "./finish.js";
 import { generateRequirements } from "./generation.js";
 import { checkGate } from "./gates.js";
+import { whileAlive } from "./heartbeat.js";
 import type { Host } from "./host.js";
 import { advance, recordApproval } from "./leaving.js";
 import { createMigration, layWorkspace, runBaseline, runSetup } from "./preparation.js";
@@ -13,23 +15,24 @@ import { decideOnRequirements } from "./requirements.js";
 /** The activities of a host, bound to its data directory, environment and clock. */
 export function createActivities(host: Host): MigrationActivities {
   return {
-    createMigration: (input) => createMigration(host, input),
+    createMigration: (input) => whileAlive(() => createMigration(host, input)),
+    adoptMigration: (input) => whileAlive(() => adoptMigration(host, input)),
     layWorkspace: (input) => layWorkspace(host, input),
     runSetup: (input) => runSetup(host, input),
     decideRequirements: (input) => decideOnRequirements(host, input),
     generateRequirements: (input) => generateRequirements(host, input),
     runBaseline: (input) => runBaseline(host, input),
-    startPhase: (input) => beginPhase(host, input),
-    nextSteps: (input) => nextSteps(host, input),
+    startPhase: (input) => whileAlive(() => beginPhase(host, input)),
+    nextSteps: (input) => whileAlive(() => nextSteps(host, input)),
     attemptStep: (input) => attemptStep(host, input),
-    tolerateFailure: (input) => tolerate(host, input),
-    skipStep: (input) => skip(host, input),
+    tolerateFailure: (input) => whileAlive(() => tolerate(host, input)),
+    skipStep: (input) => whileAlive(() => skip(host, input)),
     rollbackTo: (input) => rollback(host, input),
-    checkGate: (input) => checkGate(host, input),
     continueWithSpec: (input) => continueWithSpec(host, input),
-    recordApproval: (input) => recordApproval(host, input),
-    advancePhase: (input) => advance(host, input),
-    recordWaiting: (input) => recordWaiting(host, input),
+    checkGate: (input) => checkGate(host, input),
+    recordApproval: (input) => whileAlive(() => recordApproval(host, input)),
+    advancePhase: (input) => whileAlive(() => advance(host, input)),
+    recordWaiting: (input) => whileAlive(() => recordWaiting(host, input)),
     finishMigration: (input) => finish(host, input),
   };
 }

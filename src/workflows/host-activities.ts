@@ -11,6 +11,7 @@ export interface HostActivities {
   readonly quick: Pick<
     Proxy,
     | "createMigration"
+    | "adoptMigration"
     | "startPhase"
     | "nextSteps"
     | "tolerateFailure"
@@ -42,6 +43,7 @@ export function activitiesOf(hostId: string): HostActivities {
     quick: proxyActivities<MigrationActivities>({
       taskQueue,
       startToCloseTimeout: "1 minute",
+      heartbeatTimeout: "5 seconds",
       retry: {
         initialInterval: "200 milliseconds",
         backoffCoefficient: 2,

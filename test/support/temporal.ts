@@ -21,10 +21,15 @@ export interface RunningHost {
   shutdown(): Promise<void>;
 }
 
-/** Workers for a host of its own and a workflow queue of its own, with the given activities. */
-export async function startHost(activities: MigrationActivities): Promise<RunningHost> {
+/** Lets this process's workers say only what is wrong. */
+export function quietRuntime(): void {
   if (!installed) Runtime.install({ logger: new DefaultLogger("ERROR") });
   installed = true;
+}
+
+/** Workers for a host of its own and a workflow queue of its own, with the given activities. */
+export async function startHost(activities: MigrationActivities): Promise<RunningHost> {
+  quietRuntime();
   const hostId = `test-${randomBytes(4).toString("hex")}`;
   const workflowQueue = `towpath-${hostId}`;
   const connection = await NativeConnection.connect({ address: inject("temporalAddress") });
