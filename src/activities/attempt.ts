@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
-import { advanceBranch } from "../adapters/git/commit.js";
 import type { Worktree } from "../adapters/git/places.js";
+import { isStillThere, type Pristine } from "../adapters/git/pristine.js";
 import { createCheckpointTag, deleteTag } from "../adapters/git/refs.js";
+import { advanceBranch } from "../adapters/git/settle.js";
 import { undo } from "../adapters/git/undo.js";
 import { beginAttempt, completeStep, failAttempt, passOverStep } from "../model/attempts.js";
 import { TowpathError } from "../model/errors.js";
@@ -14,7 +15,8 @@ import { tallyOf } from "../model/tally.js";
 import { stepRecord } from "../model/steps.js";
 import type { AttemptResult, AttemptStep } from "./contract.js";
 import { execution, heartbeating } from "./heartbeat.js";
-import { type Host, openSpecMigration, scopeOf, type SpecMigration } from "./host.js";
+import { type Host, openSpecMigration, scopeOf, type SpecMigration, worktreePath } from "./host.js";
+import { type KnownWorktree, rememberWorktree, takeKnownWorktree } from "./known-worktrees.js";
 import { carryOut, type StepWork } from "./step-work.js";
 import { cleanWorktree, headOf, openWorktree, standing } from "./workspace.js";
 import { ensureSetup } from "./preparation.js";
@@ -37,6 +39,8 @@ interface Attempt {
   readonly operation: string;
   readonly worktree: Worktree;
   readonly base: string;
+  /** What is known of the worktree; null until it was looked at. */
+  readonly pristine: Pristine | null;
   /** Throws once another execution has taken the step over. */
   readonly guard: () => Promise<void>;
   readonly signal: AbortSignal;
@@ -46,31 +50,64 @@ async function attempt(host: Host, input: AttemptStep, signal: AbortSignal): Pro
   const migration = await openSpecMigration(host, input.migrationId);
   const step = resolveStep(migration.spec, input.step);
   const record = stepRecord(migration.manifest, input.step);
-  const worktree = await openWorktree(host, migration.manifest, signal);
+  const known = await knownWorktree(host, migration);
+  const worktree = known?.worktree ?? (await openWorktree(host, migration.manifest, signal));
   if (record?.attempts === input.attempt && (record.status === "completed" || record.status === "failed")) {
     return answerAgain(host, migration, worktree, record, signal);
   }
   if (!conditionHolds(step.condition ?? "true", scopeOf(migration, step.env))) {
-    return passOver(host, migration, input);
+    return passOver(host, migration, input, known);
   }
+  let pristine = known?.pristine ?? null;
   // What an interrupted attempt left is undone; what a person left is kept first.
-  if (record?.status !== "in_progress") {
-    await cleanWorktree(host, migration, worktree, `${input.operation}/${input.turn}.${execution()}`, signal);
+  if (pristine === null && record?.status !== "in_progress") {
+    const cleaning = `${input.operation}/${input.turn}.${execution()}`;
+    pristine = await cleanWorktree(host, migration, worktree, cleaning, signal);
   }
   const lease = { step: step.id, attempt: input.attempt, turn: input.turn, execution: execution() };
   const base = headOf(migration.manifest);
   const operation = `${input.operation}/${lease.turn}.${lease.execution}`;
   const guard = standing(host, migration.id, { lease, head: base });
-  const attempted = { host, migration, step, lease, operation, worktree, base, guard, signal };
   const begun = Date.now();
-  await begin(attempted);
-  await restore(attempted);
-  await ensureSetup(host, migration, worktree, signal);
+  const beginning = {
+    host,
+    migration,
+    step,
+    lease,
+    operation,
+    worktree,
+    base,
+    pristine,
+    guard,
+    signal,
+  };
+  await begin(beginning);
+  const attempted = { ...beginning, pristine: await prepare(beginning) };
   const outcome = await carryOut(attempted);
   const durationMs = Date.now() - begun;
   return outcome.ok
     ? succeed(attempted, outcome.work, durationMs)
     : fail(attempted, outcome.failure, durationMs);
+}
+
+/** The worktree, if the attempt before this one ended in order in this process and nothing has happened since. */
+async function knownWorktree(host: Host, { id, manifest }: SpecMigration): Promise<KnownWorktree | null> {
+  const expected = { revision: manifest.revision, head: headOf(manifest) };
+  const known = takeKnownWorktree(worktreePath(host.dataDir, id), expected);
+  return known !== null && (await isStillThere(known.worktree, known.pristine)) ? known : null;
+}
+
+function remember(host: Host, manifest: Manifest, worktree: Worktree, pristine: Pristine | null): void {
+  if (pristine === null) return;
+  rememberWorktree(worktreePath(host.dataDir, manifest.id), { worktree, pristine }, manifest.revision);
+}
+
+/** The worktree at the checkpoint and set up. @returns what is known of it then */
+async function prepare(attempted: Attempt): Promise<Pristine | null> {
+  const { host, migration, step, worktree, signal } = attempted;
+  const isRestored = attempted.pristine !== null && !step.cleanIgnored;
+  const pristine = isRestored ? attempted.pristine : await restore(attempted);
+  return (await ensureSetup(host, migration, worktree, signal)) ? null : pristine;
 }
 
 /** Tag, then record; a tag whose record could not be written is deleted again. */
@@ -105,14 +142,14 @@ async function begin({
   });
 }
 
-async function restore({ migration, step, worktree, base, guard }: Attempt): Promise<void> {
+async function restore({ migration, step, worktree, base, guard }: Attempt): Promise<Pristine | null> {
   const { exclude } = migration;
-  await undo({ worktree, commit: base, exclude, cleanIgnored: step.cleanIgnored, guard });
+  return undo({ worktree, commit: base, exclude, cleanIgnored: step.cleanIgnored, guard });
 }
 
 /** Once recorded the step is completed; moving the branch to its commit is done again by whoever finds it not moved. */
 async function succeed(attempted: Attempt, work: StepWork, durationMs: number): Promise<AttemptResult> {
-  const { host, migration, step, lease, operation, worktree, base } = attempted;
+  const { host, migration, lease, operation, worktree, base } = attempted;
   const now = host.now();
   const { manifest } = await host.store.updateManifest(migration.id, `${operation}/complete`, (current) => ({
     manifest: completeStep(current, lease, {
@@ -128,24 +165,30 @@ async function succeed(attempted: Attempt, work: StepWork, durationMs: number): 
   }));
   const head = work.commit ?? base;
   const guard = standing(host, migration.id, { lease: null, head });
-  await advanceBranch({ worktree, from: work.from, to: head, guard });
-  if (step.verify.length > 0) {
-    await undo({ worktree, commit: head, exclude: migration.exclude, guard });
-  }
+  const { exclude } = migration;
+  const { from, expected } = work;
+  const pristine = await advanceBranch({ worktree, from, to: head, expected, exclude, guard });
+  remember(host, manifest, worktree, pristine);
   return { ...tallyOf(manifest), durationMs, ...outcomeOf(work.commit) };
 }
 
 async function fail(attempted: Attempt, failure: AttemptFailure, durationMs: number): Promise<AttemptResult> {
-  const { host, migration, lease, operation } = attempted;
-  await restore(attempted);
+  const { host, migration, lease, operation, worktree } = attempted;
+  const pristine = await restore(attempted);
   const { manifest } = await host.store.updateManifest(migration.id, `${operation}/fail`, (current) => ({
     manifest: failAttempt(current, lease, failure, durationMs),
     result: null,
   }));
+  remember(host, manifest, worktree, pristine);
   return { ...tallyOf(manifest), durationMs, outcome: "failed", failure };
 }
 
-async function passOver(host: Host, migration: SpecMigration, input: AttemptStep): Promise<AttemptResult> {
+async function passOver(
+  host: Host,
+  migration: SpecMigration,
+  input: AttemptStep,
+  known: KnownWorktree | null,
+): Promise<AttemptResult> {
   const { manifest } = await host.store.updateManifest(
     migration.id,
     `${input.operation}/pass-over`,
@@ -154,6 +197,7 @@ async function passOver(host: Host, migration: SpecMigration, input: AttemptStep
       result: null,
     }),
   );
+  if (known !== null) remember(host, manifest, known.worktree, known.pristine);
   return { ...tallyOf(manifest), durationMs: 0, outcome: "not-needed" };
 }
 

@@ -131,6 +131,7 @@ export function runSetup(host: Host, { migrationId }: { migrationId: string }): 
 /**
  * Runs `workspace.setup` unless it has run in this very worktree: one that was laid anew has none of the ignored files
  * (installed dependencies) of the old one.
+ * @returns whether it was run now
  * @throws TowpathError `CommandFailed` when it fails, or leaves files that the first undo would take away
  */
 export async function ensureSetup(
@@ -138,10 +139,10 @@ export async function ensureSetup(
   migration: SpecMigration,
   worktree: Worktree,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<boolean> {
   const setup = resolveWorkspace(migration.spec);
   const { prepared } = await host.store.readManifest(migration.id);
-  if (setup.setup === null || prepared === worktree.incarnation) return;
+  if (setup.setup === null || prepared === worktree.incarnation) return false;
   const commit = headOf(await host.store.readManifest(migration.id));
   const place = { owner: "setup", attempt: 1 };
   const env = commandEnv(migration.spec);
@@ -177,6 +178,7 @@ export async function ensureSetup(
     manifest: { ...manifest, prepared: worktree.incarnation },
     result: null,
   }));
+  return true;
 }
 
 /** Runs the baseline on the untouched base commit and keeps its report; its tests may fail, but there must be some. */

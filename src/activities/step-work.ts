@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { changes } from "../adapters/git/changes.js";
+import { listChanges, type RawChanges, rawChanges } from "../adapters/git/changes.js";
 import { type BuiltCommit, buildCommit } from "../adapters/git/commit.js";
 import {
   type ConfigurationFingerprint,
@@ -8,6 +8,7 @@ import {
   requireSameConfiguration,
 } from "../adapters/git/fingerprint.js";
 import type { Worktree } from "../adapters/git/places.js";
+import type { Pristine } from "../adapters/git/pristine.js";
 import { succeeded } from "../model/command.js";
 import { TowpathError } from "../model/errors.js";
 import { feedbackText } from "../model/feedback.js";
@@ -40,6 +41,8 @@ export interface StepContext {
   readonly lease: Lease;
   readonly worktree: Worktree;
   readonly base: string;
+  /** What the worktree is at the checkpoint, where that is known. */
+  readonly pristine: Pristine | null;
   /** Throws once another execution has taken the step over. */
   readonly guard: () => Promise<void>;
   readonly signal: AbortSignal;
@@ -52,6 +55,8 @@ export interface StepWork {
   readonly tree: string;
   /** Where the branch is while the commit is not yet on it. */
   readonly from: string;
+  /** What the worktree is once the branch is moved, where that is known. */
+  readonly expected: BuiltCommit["expected"];
   readonly report: string | null;
   /** What that report counts. */
   readonly tests: TestCounts | null;
@@ -99,8 +104,9 @@ async function work(context: StepContext): Promise<StepWork> {
   await context.guard();
   // Before git is used again: it would run what a step configured.
   await expectSameConfiguration(context, before);
-  await expectScope(context);
-  const built = await build(context);
+  const found = await rawChanges(changesOf(context));
+  expectScope(context, found);
+  const built = await build(context, found);
   const outputs = await readOutputs(context, place);
   for (const [index, command] of step.verify.entries()) {
     await context.guard();
@@ -114,6 +120,7 @@ async function work(context: StepContext): Promise<StepWork> {
     commit: built.changed ? built.commit : null,
     tree: built.tree,
     from: built.from,
+    expected: built.expected,
     report: reportName,
     tests: report === null ? null : countTests(report),
     outputs,
@@ -186,10 +193,13 @@ async function readReportOf(
   return report;
 }
 
-async function expectScope({ migration, step, worktree, base, signal }: StepContext): Promise<void> {
+function changesOf({ migration, worktree, base, pristine, signal }: StepContext) {
+  return { worktree, base, exclude: migration.exclude, before: pristine, signal };
+}
+
+function expectScope({ step, worktree }: StepContext, found: RawChanges): void {
   const { include, protect } = step.scope;
-  const changed = await changes({ worktree, base, exclude: migration.exclude, signal });
-  const violations = scopeViolations(changed, {
+  const violations = scopeViolations(listChanges(found), {
     ...(include.length > 0 ? { include } : {}),
     protect,
     prefix: worktree.prefix,
@@ -203,19 +213,17 @@ async function expectScope({ migration, step, worktree, base, signal }: StepCont
   );
 }
 
-async function build(context: StepContext): Promise<BuiltCommit> {
-  const { host, migration, step, worktree, base, signal } = context;
+async function build(context: StepContext, found: RawChanges): Promise<BuiltCommit> {
+  const { host, migration, step } = context;
   const { author } = migration.manifest;
   try {
     return await buildCommit({
-      worktree,
-      base,
-      exclude: migration.exclude,
+      ...changesOf(context),
+      found,
       stepId: step.id,
       message: renderCommitMessage(step.commit, await attemptScope(context)),
       ...(author === undefined ? {} : { author }),
       time: host.now(),
-      signal,
     });
   } catch (error) {
     if (!(error instanceof TowpathError) || error.type !== "NestedRepository") throw error;

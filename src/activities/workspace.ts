@@ -2,6 +2,7 @@ import { buildCommit } from "../adapters/git/commit.js";
 import { headDrift, headState } from "../adapters/git/head.js";
 import { settleLocks } from "../adapters/git/locks.js";
 import type { Worktree } from "../adapters/git/places.js";
+import type { Pristine } from "../adapters/git/pristine.js";
 import { keepUndoneHead } from "../adapters/git/refs.js";
 import { openRepository } from "../adapters/git/repository.js";
 import { undo } from "../adapters/git/undo.js";
@@ -89,6 +90,7 @@ export function undoneTag(manifest: Manifest): string {
 /**
  * Brings branch and worktree to where Towpath left them, for a command that is to see just that. A person's work in
  * the worktree is kept under a tag first.
+ * @returns what is known of the worktree then
  * @throws TowpathError `ForeignEffect` when somebody moved the branch
  */
 export async function cleanWorktree(
@@ -97,7 +99,7 @@ export async function cleanWorktree(
   worktree: Worktree,
   operation: string,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<Pristine | null> {
   const manifest = await host.store.readManifest(migration.id);
   await expectUnmovedBranch(worktree, manifest, signal);
   const head = headOf(manifest);
@@ -115,7 +117,7 @@ export async function cleanWorktree(
     if (tag !== undefined) await keepUndoneHead({ repo: worktree, tag, commit: kept, signal });
   }
   const guard = standing(host, migration.id, { lease: manifest.lease ?? null, head });
-  await undo({ worktree, commit: head, exclude: migration.exclude, guard, signal });
+  return undo({ worktree, commit: head, exclude: migration.exclude, guard, signal });
 }
 
 /** The commit that Towpath left the branch on. */

@@ -5,7 +5,9 @@ import { lstatIfPresent } from "./files.js";
 import { isIndexTouched } from "./index-file.js";
 import { hasBlobBytes, joinRaw, onDisk, rawPaths, readable, type RawPath } from "./paths.js";
 import { stepIndex, worktreePlace, type Worktree } from "./places.js";
+import { isIndexAsNoted, type Pristine } from "./pristine.js";
 import { runGit, type GitPlace } from "./run.js";
+import { glanced } from "./status.js";
 import { requireDirectory } from "./worktree.js";
 
 export interface ChangesRequest {
@@ -14,6 +16,8 @@ export interface ChangesRequest {
   readonly base: string;
   /** Gitignore patterns of what is never committed, relative to the project's directory. */
   readonly exclude?: readonly string[] | undefined;
+  /** What the worktree was before the step, if that is known: then one look tells everything. */
+  readonly before?: Pristine | null | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -24,9 +28,13 @@ export interface RawChanges {
   readonly untracked: readonly RawPath[];
   /** Directories with a git repository of their own that is no submodule. */
   readonly embedded: readonly RawPath[];
+  /** The worktree before the step, where Towpath's index still is what it was then: at the base commit. */
+  readonly before: Pristine | null;
+  /** Where the migration's branch is, if looking for changes told it. */
+  readonly branchAt: string | null;
 }
 
-interface RawDifference {
+export interface RawDifference {
   readonly oldMode: string;
   readonly newMode: string;
   readonly oldId: string;
@@ -43,7 +51,11 @@ const SUBMODULE_MODE = "160000";
  * path ends in `/`.
  */
 export async function changes(request: ChangesRequest): Promise<Change[]> {
-  const { changed, untracked, embedded } = await rawChanges(request);
+  return listChanges(await rawChanges(request));
+}
+
+/** What `rawChanges` found, for people and rules: sorted by path. */
+export function listChanges({ changed, untracked, embedded }: RawChanges): Change[] {
   const all = [
     ...[...changed].map(([path, kind]) => ({ path: readable(path), kind })),
     ...untracked.map((path) => ({ path: readable(path), kind: "deleted" as const })),
@@ -63,17 +75,38 @@ async function collect(request: ChangesRequest): Promise<RawChanges> {
   await requireDirectory(worktree);
   const excludesFile = await writeExcludes(worktree, exclude);
   const place = worktreePlace(worktree, excludesFile);
-  const [differences, others, marks] = await Promise.all([
-    trackedDifferences(place, base, signal),
-    runGit(place, ["ls-files", "-z", "--others", "--exclude-standard"], { signal }),
+  const before = await stillKnown(request);
+  const [{ differences, others, branchAt }, marks] = await Promise.all([
+    before === null ? compared(place, base, signal) : glanced(worktree, place, signal),
     stepMarks(worktree, place, base, excludesFile, signal),
   ]);
-  const result = new Collection(worktree);
-  for (const path of rawPaths(others.stdout)) result.addOther(path);
+  const result = new Collection(worktree, before, branchAt);
+  for (const path of others) result.addOther(path);
   for (const difference of differences) await result.addDifference(difference, marks.removed);
   for (const path of marks.removed) await result.addRemoved(path);
   for (const path of marks.added) await result.addForced(path);
   return result;
+}
+
+async function stillKnown({ worktree, base, before = null }: ChangesRequest): Promise<Pristine | null> {
+  if (before === null || before.commit !== base) return null;
+  return (await isIndexAsNoted(worktree, before)) ? before : null;
+}
+
+interface Look {
+  readonly differences: readonly RawDifference[];
+  /** Files that are not in Towpath's index and that nothing ignores. */
+  readonly others: readonly RawPath[];
+  readonly branchAt: string | null;
+}
+
+/** Compares with the base commit, wherever Towpath's index is. */
+async function compared(place: GitPlace, base: string, signal?: AbortSignal): Promise<Look> {
+  const [differences, others] = await Promise.all([
+    trackedDifferences(place, base, signal),
+    runGit(place, ["ls-files", "-z", "--others", "--exclude-standard"], { signal }),
+  ]);
+  return { differences, others: rawPaths(others.stdout), branchAt: null };
 }
 
 class Collection implements RawChanges {
@@ -81,7 +114,11 @@ class Collection implements RawChanges {
   readonly untracked: RawPath[] = [];
   readonly embedded: RawPath[] = [];
 
-  constructor(private readonly worktree: Worktree) {}
+  constructor(
+    private readonly worktree: Worktree,
+    readonly before: Pristine | null,
+    readonly branchAt: string | null,
+  ) {}
 
   addOther(path: RawPath): void {
     if (path.endsWith("/")) this.embedded.push(path.slice(0, -1));

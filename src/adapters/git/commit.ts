@@ -1,16 +1,14 @@
 import { TowpathError } from "../../model/errors.js";
 import { listFiles } from "../../model/scope.js";
 import { rawChanges, type ChangesRequest, type RawChanges } from "./changes.js";
-import { attachHead, objectIds } from "./head.js";
-import { publishIndex } from "./index-file.js";
+import { objectIds } from "./head.js";
 import { commitMessage, MIGRATION_TRAILER, STEP_TRAILER, trailerValues } from "./message.js";
 import { joinRaw, readable, type RawPath } from "./paths.js";
 import { branchRef, repositoryPlace, worktreePlace, type Worktree } from "./places.js";
-import { foreign, moveRef } from "./refs.js";
+import type { Pristine } from "./pristine.js";
+import { foreign } from "./refs.js";
 import type { Identity } from "./repository.js";
 import { gitText, runGit, TOWPATH_IDENTITY, type GitPlace } from "./run.js";
-import { differences } from "./status.js";
-import { requireDirectory } from "./worktree.js";
 
 export interface CommitRequest extends ChangesRequest {
   readonly stepId: string;
@@ -21,6 +19,8 @@ export interface CommitRequest extends ChangesRequest {
   readonly author?: Identity | undefined;
   /** The same request at the same time makes the same commit. */
   readonly time: Date;
+  /** What `rawChanges` found, when it was asked already. */
+  readonly found?: RawChanges | undefined;
 }
 
 export interface BuiltCommit {
@@ -30,6 +30,8 @@ export interface BuiltCommit {
   readonly changed: boolean;
   /** Where the migration's branch is now, for `advanceBranch`: above the base when the step committed by itself. */
   readonly from: string;
+  /** What `advanceBranch` may expect of the worktree; null where too little was known beforehand. */
+  readonly expected: { readonly tree: string; readonly directories: readonly RawPath[] } | null;
 }
 
 /**
@@ -40,10 +42,10 @@ export interface BuiltCommit {
 export async function buildCommit(request: CommitRequest): Promise<BuiltCommit> {
   const { worktree, base, signal } = request;
   const place = worktreePlace(worktree);
-  const [raw, isAtBase, [baseTree, from]] = await Promise.all([
-    rawChanges(request),
-    isIndexAt(place, base, signal),
-    objectIds(repositoryPlace(worktree), [`${base}^{tree}`, `${branchRef(worktree)}^{commit}`], signal),
+  const raw = request.found ?? (await rawChanges(request));
+  const [isAtBase, [baseTree, from]] = await Promise.all([
+    raw.before !== null || isIndexAt(place, base, signal),
+    startingPoint(request, raw),
   ]);
   if (!baseTree) throw new TowpathError("GitFailed", `${base} is no commit in ${worktree.commonDir}`);
   if (!from) throw branchGone(worktree);
@@ -51,47 +53,19 @@ export async function buildCommit(request: CommitRequest): Promise<BuiltCommit> 
   if (!isAtBase) await runGit(place, ["read-tree", "--reset", base], { signal });
   await stage(place, raw, signal);
   const tree = await gitText(place, ["write-tree"], { signal });
-  if (tree === baseTree) return { commit: base, tree, changed: false, from };
-  return { commit: await commitTree(request, tree), tree, changed: true, from };
+  const expected = raw.before === null ? null : { tree, directories: directoriesBehind(raw, raw.before) };
+  if (tree === baseTree) return { commit: base, tree, changed: false, from, expected };
+  return { commit: await commitTree(request, tree), tree, changed: true, from, expected };
 }
 
-/**
- * Moves the migration's branch from one commit to another, and brings HEAD, index and tracked files to it.
- * Already there is success.
- * @throws TowpathError `ForeignEffect` when the branch is at a third commit
- */
-export async function advanceBranch(request: {
-  readonly worktree: Worktree;
-  readonly from: string;
-  readonly to: string;
-  /** Called before everything that changes something; throws when the worktree has passed to somebody else. */
-  readonly guard?: (() => Promise<void>) | undefined;
-  readonly signal?: AbortSignal | undefined;
-}): Promise<void> {
-  const { worktree, from, to, guard, signal } = request;
-  await requireDirectory(worktree);
-  await guard?.();
-  const answer = await moveRef({
-    repo: worktree,
-    ref: branchRef(worktree),
-    to,
-    from,
-    reason: "towpath: step",
-    signal,
-  });
-  if (typeof answer === "object") {
-    throw foreign(
-      `the branch ${worktree.branch} is at ${answer.actual ?? "no commit"}, not at ${from}: somebody else moved it`,
-      worktree.branch,
-      answer.actual,
-    );
+/** The directories that were there before, and those of the paths that changed. */
+function directoriesBehind({ changed }: RawChanges, { directories }: Pristine): RawPath[] {
+  const all = new Set(directories);
+  for (const path of changed.keys()) {
+    for (let end = path.indexOf("/"); end !== -1; end = path.indexOf("/", end + 1))
+      all.add(path.slice(0, end));
   }
-  await attachHead(worktree, signal);
-  const place = worktreePlace(worktree);
-  const { isEmpty } = await differences({ worktree, commit: to, place, untracked: false, signal });
-  await guard?.();
-  if (!isEmpty) await runGit(place, ["read-tree", "--reset", "-u", to], { signal });
-  await publishIndex(worktree);
+  return [...all];
 }
 
 /**
@@ -119,6 +93,17 @@ export async function findStepCommit(request: {
       return { commit, tree };
   }
   return null;
+}
+
+/** The base commit's tree, and where the branch is. */
+async function startingPoint(
+  { worktree, base, signal }: CommitRequest,
+  { before, branchAt }: RawChanges,
+): Promise<readonly [tree: string | null | undefined, from: string | null | undefined]> {
+  if (before !== null && branchAt !== null) return [before.tree, branchAt];
+  const names = [`${base}^{tree}`, `${branchRef(worktree)}^{commit}`];
+  const [tree, from] = await objectIds(repositoryPlace(worktree), names, signal);
+  return [tree, from];
 }
 
 /** Whether our index is at the base commit: an interrupted call may have staged something there. */

@@ -13,12 +13,12 @@ import {
 } from "node:fs/promises";
 import type { Stats } from "node:fs";
 
-const NO_FILE = new Set(["ENOENT", "ENOTDIR"]);
-const NO_ACCESS = new Set(["EACCES", "EPERM"]);
+const NO_FILE = ["ENOENT", "ENOTDIR"] as const;
+const NO_ACCESS = ["EACCES", "EPERM"] as const;
 
 /** Whether the error says that nothing is at the path. */
 export function isMissing(error: unknown): boolean {
-  return hasCode(error, NO_FILE);
+  return hasCode(error, ...NO_FILE);
 }
 
 /** The file's text, or null where there is none. */
@@ -58,7 +58,7 @@ export async function removeTree(path: string | Buffer): Promise<void> {
   try {
     await rm(path, { recursive: true, force: true });
   } catch (error) {
-    if (!hasCode(error, NO_ACCESS)) throw error;
+    if (!hasCode(error, ...NO_ACCESS)) throw error;
     await makeWritable(path);
     await rm(path, { recursive: true, force: true });
   }
@@ -79,6 +79,9 @@ function nullIfMissing(error: unknown): null {
   throw error;
 }
 
-function hasCode(error: unknown, codes: ReadonlySet<string>): boolean {
-  return error instanceof Error && "code" in error && typeof error.code === "string" && codes.has(error.code);
+/** True for an error of the file system with one of these codes. */
+export function hasCode(error: unknown, ...codes: readonly string[]): boolean {
+  return (
+    error instanceof Error && "code" in error && typeof error.code === "string" && codes.includes(error.code)
+  );
 }

@@ -1,4 +1,4 @@
-import { stat } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { copyIndex, isMissing, readIfPresent, replaceFile } from "./files.js";
 import { privateIndex, stepIndex, type Worktree } from "./places.js";
@@ -6,12 +6,18 @@ import { privateIndex, stepIndex, type Worktree } from "./places.js";
 /** Gives the step the index that Towpath worked with, so that both agree. */
 export async function publishIndex(worktree: Worktree): Promise<void> {
   await copyIndex(privateIndex(worktree), stepIndex(worktree));
-  await replaceFile(stampFile(worktree), (await stampOf(worktree)) ?? "");
+  await replaceFile(stampFile(worktree), (await stampOf(stepIndex(worktree))) ?? "");
+}
+
+/** Whether Towpath's index says the same as the step's: git writes an index anew also where nothing in it changes. */
+export async function isIndexPublished(worktree: Worktree): Promise<boolean> {
+  const [own, steps] = await Promise.all([readFile(privateIndex(worktree)), readFile(stepIndex(worktree))]);
+  return own.equals(steps);
 }
 
 /** Whether a step has used git on its index since `publishIndex`. */
 export async function isIndexTouched(worktree: Worktree): Promise<boolean> {
-  const stamp = await stampOf(worktree);
+  const stamp = await stampOf(stepIndex(worktree));
   return stamp !== null && stamp !== (await readIfPresent(stampFile(worktree)));
 }
 
@@ -19,9 +25,10 @@ function stampFile(worktree: Worktree): string {
   return join(worktree.gitDir, "towpath-index-stamp");
 }
 
-async function stampOf(worktree: Worktree): Promise<string | null> {
+/** Tells one state of an index from another without reading it; null where there is none. */
+export async function stampOf(index: string): Promise<string | null> {
   try {
-    const { ino, size, mtimeNs, ctimeNs } = await stat(stepIndex(worktree), { bigint: true });
+    const { ino, size, mtimeNs, ctimeNs } = await stat(index, { bigint: true });
     return [ino, size, mtimeNs, ctimeNs].join(" ");
   } catch (error) {
     if (isMissing(error)) return null;

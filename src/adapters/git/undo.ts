@@ -9,6 +9,7 @@ import { publishIndex } from "./index-file.js";
 import { settleLocks } from "./locks.js";
 import { joinRaw, onDisk, rawPaths, type RawPath } from "./paths.js";
 import { branchRef, privateIndex, repositoryPlace, worktreePlace, type Worktree } from "./places.js";
+import { notePristine, type Pristine } from "./pristine.js";
 import { forceRef, inContext, moveRef } from "./refs.js";
 import { runGit, type GitPlace } from "./run.js";
 import { differences, type Differences } from "./status.js";
@@ -58,13 +59,14 @@ const PASSES = 4;
  * Brings the migration's branch, HEAD, index and worktree back to a commit and returns only when they are there. Tracked
  * and untracked changes, commits, unfinished merges, repositories that a step created: gone. Ignored files stay unless
  * `cleanIgnored`. No process of the step may live any more. Calling it again finishes an interrupted call.
+ * @returns what the worktree is now; null in a project with submodules, which are looked at anew each time
  * @throws TowpathError `GitFailed` with a message that begins `Git rollback failed: `
  */
-export async function undo(request: UndoRequest): Promise<void> {
-  await inContext("Git rollback failed", request.signal, () => restore(request));
+export async function undo(request: UndoRequest): Promise<Pristine | null> {
+  return inContext("Git rollback failed", request.signal, () => restore(request));
 }
 
-async function restore(request: UndoRequest): Promise<void> {
+async function restore(request: UndoRequest): Promise<Pristine | null> {
   const { worktree, commit, exclude = [], guard = always, signal } = request;
   await guard();
   await settleRoot(worktree);
@@ -72,16 +74,19 @@ async function restore(request: UndoRequest): Promise<void> {
   await clearUnfinishedWork(worktree);
   await attachHead(worktree, signal);
   const place = worktreePlace(worktree, await writeExcludes(worktree, exclude));
-  await moveBranch(request, guard);
-  const [directories, touched] = await Promise.all([
+  const tree = await moveBranch(request, guard);
+  const [nested] = await Promise.all([
     treeDirectories(place, commit, signal),
-    touchedPaths(place, signal),
+    restoreAccess(worktree, place, signal),
   ]);
-  await settleNestedRepositories(worktree, directories, signal);
-  for (const path of touched) await restoreAccess(worktree, path);
+  await settleNestedRepositories(worktree, nested, signal);
   await restoreFiles(request, place, guard);
   await guard();
   await publishIndex(worktree);
+  const { directories, submodules } = nested;
+  return submodules.length > 0 || tree === null
+    ? null
+    : notePristine(worktree, { commit, tree, directories });
 }
 
 async function always(): Promise<void> {
@@ -90,22 +95,28 @@ async function always(): Promise<void> {
 
 /**
  * From where it was seen before the guard was asked: whoever takes over afterwards and moves it is not overruled.
+ * @returns the commit's tree
  */
 async function moveBranch(
   { worktree, commit, signal }: UndoRequest,
   guard: () => Promise<void>,
-): Promise<void> {
+): Promise<string | null> {
   const ref = branchRef(worktree);
-  const [from = null] = await objectIds(repositoryPlace(worktree), [ref], signal);
-  if (from === commit) return;
+  const names = [ref, `${commit}^{tree}`];
+  const [from = null, tree = null] = await objectIds(repositoryPlace(worktree), names, signal);
+  if (from === commit) return tree;
   await guard();
   const reason = "towpath: undo";
   // Missing, or so damaged that it has no value that could be compared.
-  if (from === null) return forceRef(worktree, ref, commit, reason, signal);
+  if (from === null) {
+    await forceRef(worktree, ref, commit, reason, signal);
+    return tree;
+  }
   const answer = await moveRef({ repo: worktree, ref, to: commit, from, reason, signal });
   if (typeof answer === "object") {
     throw new TowpathError("GitFailed", `the branch ${worktree.branch} was moved while the step was undone`);
   }
+  return tree;
 }
 
 /** Looks before and after every pass: most attempts begin with nothing to undo, and looking costs least. */
@@ -148,8 +159,19 @@ async function touchedPaths(place: GitPlace, signal?: AbortSignal): Promise<RawP
   return exitCode === 0 ? rawPaths(stdout) : [];
 }
 
-/** Git knows only whether a file is executable, so a file that a step made read-only is no difference to it. */
-async function restoreAccess(worktree: Worktree, path: RawPath): Promise<void> {
+/**
+ * Git knows only whether a file is executable, so a file that a step made read-only is no difference to it.
+ * @param place with an index that was not refreshed since the step: its times tell which files were touched
+ */
+export async function restoreAccess(
+  worktree: Worktree,
+  place: GitPlace,
+  signal?: AbortSignal,
+): Promise<void> {
+  for (const path of await touchedPaths(place, signal)) await makeAccessible(worktree, path);
+}
+
+async function makeAccessible(worktree: Worktree, path: RawPath): Promise<void> {
   const file = onDisk(worktree, path);
   const found = await lstatIfPresent(file);
   if (!found?.isFile() || (found.mode & 0o600) === 0o600) return;
@@ -176,21 +198,30 @@ async function settleRoot(worktree: Worktree): Promise<void> {
     await removeTree(path);
     await mkdir(path);
   }
+  if (await isLinked(worktree)) return;
   const link = join(path, ".git");
-  const found = await lstatIfPresent(link);
-  const target = found?.isFile()
-    ? /^gitdir: (.+)\n?$/.exec((await readIfPresent(link)) ?? "")?.[1]
-    : undefined;
-  if (target !== undefined && resolve(path, target) === gitDir) return;
   await removeTree(link);
   await replaceFile(link, `gitdir: ${gitDir}\n`);
 }
 
-async function clearUnfinishedWork({ gitDir }: Worktree): Promise<void> {
-  const present = new Set(await readdir(gitDir));
-  for (const name of UNFINISHED_WORK) {
-    if (present.has(name)) await rm(join(gitDir, name), { recursive: true, force: true });
+/** Whether the worktree's `.git` is the file that leads to its git directory. */
+export async function isLinked({ path, gitDir }: Worktree): Promise<boolean> {
+  const link = join(path, ".git");
+  if (!(await lstatIfPresent(link))?.isFile()) return false;
+  const target = /^gitdir: (.+)\n?$/.exec((await readIfPresent(link)) ?? "")?.[1];
+  return target !== undefined && resolve(path, target) === gitDir;
+}
+
+async function clearUnfinishedWork(worktree: Worktree): Promise<void> {
+  for (const name of unfinishedWork(await readdir(worktree.gitDir))) {
+    await rm(join(worktree.gitDir, name), { recursive: true, force: true });
   }
+}
+
+/** The names among those of a git directory that git keeps unfinished work under. */
+export function unfinishedWork(names: readonly string[]): string[] {
+  const present = new Set(names);
+  return UNFINISHED_WORK.filter((name) => present.has(name));
 }
 
 function exceptions(worktree: Worktree, patterns: readonly string[]): string[] {

@@ -2,7 +2,8 @@ import { chmodSync, mkdirSync, rmSync, symlinkSync, utimesSync, writeFileSync } 
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { buildCommit } from "../../../src/adapters/git/commit.js";
-import { changes } from "../../../src/adapters/git/changes.js";
+import { changes, listChanges, rawChanges } from "../../../src/adapters/git/changes.js";
+import { undo } from "../../../src/adapters/git/undo.js";
 import { git, laidWorktree, TIME, userRepository, write } from "./fixture.js";
 
 const SPECIAL = 'new\nline "q" \'ü';
@@ -141,9 +142,28 @@ it.each<[string, (path: string) => void, string[]]>([
   ],
 ])("reports %s", async (_name, step, expected) => {
   const { worktree, base, path } = await laidWorktree();
+  const before = await undo({ worktree, commit: base });
   step(path);
+  // Where the worktree is known from before, one look has to tell the same.
+  const known = await rawChanges({ worktree, base, before, exclude: [".venv/"] });
+  expect(known.before).toEqual(before);
   const found = await changes({ worktree, base, exclude: [".venv/"] });
   expect(found.map((change) => `${change.kind} ${change.path}`)).toEqual(expected);
+  expect(listChanges(known)).toEqual(found);
+});
+
+it("looks anew where Towpath's own index is no longer as it was left", async () => {
+  const { worktree, base, path } = await laidWorktree();
+  const before = await undo({ worktree, commit: base });
+  write(path, { "a.txt": "x", "n.txt": "" });
+  const built = await buildCommit({ worktree, base, before, stepId: "one", message: "m", time: TIME });
+  const again = { worktree, base, before };
+  expect((await rawChanges(again)).before).toBeNull();
+  expect(await changes(again)).toEqual([
+    { path: "a.txt", kind: "modified" },
+    { path: "n.txt", kind: "added" },
+  ]);
+  expect((await buildCommit({ ...again, stepId: "one", message: "m", time: TIME })).tree).toBe(built.tree);
 });
 
 it("reports the same again after an interrupted commit had staged it", async () => {

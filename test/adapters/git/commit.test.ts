@@ -1,7 +1,8 @@
 import { existsSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { advanceBranch, buildCommit, findStepCommit } from "../../../src/adapters/git/commit.js";
+import { buildCommit, findStepCommit } from "../../../src/adapters/git/commit.js";
+import { advanceBranch } from "../../../src/adapters/git/settle.js";
 import { headDrift, headState } from "../../../src/adapters/git/head.js";
 import { undo } from "../../../src/adapters/git/undo.js";
 import {
@@ -51,7 +52,7 @@ describe("building a step's commit", () => {
     const { worktree, base, path } = await laidWorktree();
     write(path, { "x.log": "" });
     const tree = git(path, "rev-parse", "HEAD^{tree}");
-    expect(await buildCommit({ worktree, base, ...step })).toEqual({
+    expect(await buildCommit({ worktree, base, ...step })).toMatchObject({
       commit: base,
       tree,
       changed: false,

@@ -11,7 +11,9 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { changes } from "../../../src/adapters/git/changes.js";
+import { changes, rawChanges } from "../../../src/adapters/git/changes.js";
+import { buildCommit } from "../../../src/adapters/git/commit.js";
+import { advanceBranch } from "../../../src/adapters/git/settle.js";
 import { undo } from "../../../src/adapters/git/undo.js";
 import {
   commitStep,
@@ -20,10 +22,21 @@ import {
   laidWorktree,
   type Laid,
   temporaryDirectory,
+  TIME,
   userRepository,
   userState,
   write,
 } from "./fixture.js";
+
+function mkdirp(path: string): string {
+  mkdirSync(path, { recursive: true });
+  return path;
+}
+
+function replaceByLink(path: string): void {
+  rmSync(path, { recursive: true });
+  symlinkSync(temporaryDirectory(), path);
+}
 
 const withoutGit = (path: string) => digests(path, (name) => name === ".git");
 
@@ -161,6 +174,60 @@ describe("what a step did to files", () => {
     await undo({ worktree: laid.worktree, commit: laid.base });
     expect(await stateOf(laid)).toEqual(cleanAt(laid, laid.base));
     expect(await withoutGit(laid.path)).toEqual(before);
+  });
+
+  it.each<[string, (path: string) => void]>([
+    ["edits and new files", (path) => write(path, { "a.txt": "x", "new/deep/y": "x" })],
+    ["a deletion", (path) => rmSync(join(path, "src"), { recursive: true })],
+    ["staged edits", (path) => (write(path, { "a.txt": "x" }), void git(path, "add", "--all"))],
+    ["a mode", (path) => chmodSync(join(path, "a.txt"), 0o755)],
+    ["a tracked directory made a repository", (path) => void git(join(path, "src"), "init", "--quiet")],
+    ["a repository of its own", (path) => void git(mkdirp(join(path, "own")), "init", "--quiet")],
+    ["a lock", (path) => write(git(path, "rev-parse", "--absolute-git-dir"), { "index.lock": "" })],
+    ["a merge begun", (path) => write(git(path, "rev-parse", "--absolute-git-dir"), { MERGE_MSG: "" })],
+    ["a detached HEAD", (path) => void git(path, "checkout", "--quiet", "--detach")],
+    ["the link to the git directory deleted", (path) => rmSync(join(path, ".git"))],
+    ["a directory that nobody may read", (path) => chmodSync(join(path, "src"), 0)],
+    ["a link in the place of a directory", (path) => replaceByLink(join(path, "src"))],
+  ])("is undone at the end of the step, if it was left by the last command: %s", async (_name, leave) => {
+    const laid = await laidWorktree();
+    const { worktree, path, base } = laid;
+    const before = await undo({ worktree, commit: base });
+    write(path, { "src/more/d.txt": "d" });
+    const built = await buildCommit({ worktree, base, before, stepId: "s", message: "m", time: TIME });
+    const files = await withoutGit(path);
+    leave(path);
+    await advanceBranch({ worktree, from: base, to: built.commit, expected: built.expected });
+    expect(await stateOf(laid)).toEqual(cleanAt(laid, built.commit));
+    expect(await withoutGit(path)).toEqual(files);
+  });
+
+  it("takes one look at the end of a step where nothing was left, and says what it knows", async () => {
+    const { worktree, path, base } = await laidWorktree();
+    const before = await undo({ worktree, commit: base });
+    write(path, { "src/more/d.txt": "d" });
+    const built = await buildCommit({ worktree, base, before, stepId: "s", message: "m", time: TIME });
+    const known = await advanceBranch({ worktree, from: base, to: built.commit, expected: built.expected });
+    expect(known).toMatchObject({ commit: built.commit, tree: built.tree });
+    expect([...(known?.directories ?? [])].sort()).toEqual(["src", "src/deep", "src/more"]);
+    expect(await rawChanges({ worktree, base: built.commit, before: known })).toMatchObject({
+      before: known,
+    });
+  });
+
+  it("is undone at the end of the step: files that its last command only made read-only", async () => {
+    const laid = await laidWorktree();
+    const { worktree, path, base } = laid;
+    const before = await undo({ worktree, commit: base });
+    const built = await buildCommit({ worktree, base, before, stepId: "s", message: "m", time: TIME });
+    // Git compares whole seconds of ctime.
+    await expect
+      .poll(() => Date.now() - lstatSync(join(path, "a.txt")).ctimeMs, { timeout: 3000 })
+      .toBeGreaterThan(1000);
+    chmodSync(join(path, "a.txt"), 0o400);
+    await advanceBranch({ worktree, from: base, to: built.commit, expected: built.expected });
+    expect(lstatSync(join(path, "a.txt")).mode & 0o600).toBe(0o600);
+    expect(await stateOf(laid)).toEqual(cleanAt(laid, base));
   });
 
   it("is undone: files that were only made read-only or unreadable", async () => {

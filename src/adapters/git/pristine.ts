@@ -1,0 +1,45 @@
+import { join } from "node:path";
+import { lstatIfPresent, readIfPresent } from "./files.js";
+import { stampOf } from "./index-file.js";
+import type { RawPath } from "./paths.js";
+import { branchRef, privateIndex, type Worktree } from "./places.js";
+
+/**
+ * A worktree as Towpath left it: HEAD on its branch at the commit, Towpath's index and the files the commit's, nothing
+ * besides. Knowing it saves looking again; it holds until somebody else may have been there.
+ */
+export interface Pristine {
+  readonly commit: string;
+  readonly tree: string;
+  /** The directories of the tree, and perhaps some that are gone. */
+  readonly directories: readonly RawPath[];
+  /** Tells the state of Towpath's own index. */
+  readonly indexStamp: string;
+}
+
+/** Notes that the worktree is the commit's, as was just found. */
+export async function notePristine(
+  worktree: Worktree,
+  found: Omit<Pristine, "indexStamp">,
+): Promise<Pristine> {
+  return { ...found, indexStamp: (await stampOf(privateIndex(worktree))) ?? "" };
+}
+
+/** Whether Towpath's index is still the one that was noted: a step on the host could have written there. */
+export async function isIndexAsNoted(worktree: Worktree, { indexStamp }: Pristine): Promise<boolean> {
+  return indexStamp !== "" && (await stampOf(privateIndex(worktree))) === indexStamp;
+}
+
+/**
+ * Whether directory, HEAD and branch are still there as they were noted, by a few small files: what git would be asked
+ * for by three processes. A branch that has been packed meanwhile is answered by no.
+ */
+export async function isStillThere(worktree: Worktree, { commit }: Pristine): Promise<boolean> {
+  const ref = branchRef(worktree);
+  const [directory, head, branch] = await Promise.all([
+    lstatIfPresent(worktree.path),
+    readIfPresent(join(worktree.gitDir, "HEAD")),
+    readIfPresent(join(worktree.commonDir, ref)),
+  ]);
+  return directory?.isDirectory() === true && head === `ref: ${ref}\n` && branch === `${commit}\n`;
+}

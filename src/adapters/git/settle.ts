@@ -1,0 +1,99 @@
+import { lstatSync } from "node:fs";
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { writeExcludes } from "./exclude.js";
+import { hasCode, readIfPresent } from "./files.js";
+import { isIndexPublished, publishIndex } from "./index-file.js";
+import { onDisk, type RawPath } from "./paths.js";
+import { branchRef, stepIndex, worktreePlace, type Worktree } from "./places.js";
+import { notePristine, type Pristine } from "./pristine.js";
+import { foreign, moveRef } from "./refs.js";
+import { differences } from "./status.js";
+import { isLinked, restoreAccess, undo, unfinishedWork } from "./undo.js";
+import { requireDirectory } from "./worktree.js";
+
+export interface AdvanceRequest {
+  readonly worktree: Worktree;
+  readonly from: string;
+  readonly to: string;
+  /** What is known of the commit that the branch goes to, if Towpath's index is at it: then one look may do. */
+  readonly expected?: { readonly tree: string; readonly directories: readonly RawPath[] } | null | undefined;
+  /** Gitignore patterns of what is never removed, relative to the project's directory. */
+  readonly exclude?: readonly string[] | undefined;
+  /** Called before everything that changes something; throws when the worktree has passed to somebody else. */
+  readonly guard?: (() => Promise<void>) | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Moves the migration's branch from one commit to another, and brings HEAD, index and files to it, as `undo` does:
+ * what the step's last commands left besides is gone. Already there is success.
+ * @returns what the worktree is now; null in a project with submodules, which are looked at anew each time
+ * @throws TowpathError `ForeignEffect` when the branch is at a third commit
+ */
+export async function advanceBranch(request: AdvanceRequest): Promise<Pristine | null> {
+  const { worktree, to, exclude, guard, signal } = request;
+  await requireDirectory(worktree);
+  await guard?.();
+  await moveBranch(request);
+  return (await look(request)) ?? undo({ worktree, commit: to, exclude, guard, signal });
+}
+
+async function moveBranch({ worktree, from, to, signal }: AdvanceRequest): Promise<void> {
+  const ref = branchRef(worktree);
+  const answer = await moveRef({ repo: worktree, ref, to, from, reason: "towpath: step", signal });
+  if (typeof answer === "string") return;
+  throw foreign(
+    `the branch ${worktree.branch} is at ${answer.actual ?? "no commit"}, not at ${from}: somebody else moved it`,
+    worktree.branch,
+    answer.actual,
+  );
+}
+
+/**
+ * Finds out, by one git process, that there is nothing to undo: what `undo` would bring in order is in order. Anything
+ * that is not as it should be is left for `undo` to find.
+ */
+async function look(request: AdvanceRequest): Promise<Pristine | null> {
+  const { worktree, to, expected, exclude = [], guard, signal } = request;
+  if (!expected || !(await isOrderly(worktree)) || isPlanted(worktree, expected.directories)) return null;
+  await guard?.();
+  // First, because looking refreshes Towpath's index; the copy still tells which files were touched.
+  await publishIndex(worktree);
+  const place = worktreePlace(worktree, await writeExcludes(worktree, exclude));
+  const { isEmpty } = await differences({ worktree, commit: to, place, untracked: true, signal });
+  if (!(await isIndexPublished(worktree))) {
+    const copy = { ...place, env: { ...place.env, GIT_INDEX_FILE: stepIndex(worktree) } };
+    await restoreAccess(worktree, copy, signal);
+    return null;
+  }
+  return isEmpty ? notePristine(worktree, { ...expected, commit: to }) : null;
+}
+
+/** No link, lock, half-done merge or strange HEAD: what is told by the git directory's own files. */
+async function isOrderly(worktree: Worktree): Promise<boolean> {
+  const [names, head, linked] = await Promise.all([
+    readdir(worktree.gitDir),
+    readIfPresent(join(worktree.gitDir, "HEAD")),
+    isLinked(worktree),
+  ]);
+  const isLocked = names.some((name) => name.endsWith(".lock"));
+  return (
+    linked && !isLocked && unfinishedWork(names).length === 0 && head === `ref: ${branchRef(worktree)}\n`
+  );
+}
+
+/** Whether a tracked directory was made a repository of its own, which git does not tell. */
+function isPlanted(worktree: Worktree, directories: readonly RawPath[]): boolean {
+  return directories.some((directory) => mayExist(onDisk(worktree, `${directory}/.git`)));
+}
+
+/** Synchronous: thousands of these are quicker so than one at a time through the thread pool. */
+function mayExist(path: Buffer): boolean {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+  } catch (error) {
+    if (hasCode(error, "EACCES", "ELOOP", "ENAMETOOLONG")) return true;
+    throw error;
+  }
+}
