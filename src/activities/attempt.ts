@@ -13,6 +13,7 @@ import { stepDefinition } from "../model/spec/definition.js";
 import { type ResolvedStep, resolveStep } from "../model/spec/resolve.js";
 import { tallyOf } from "../model/tally.js";
 import { stepRecord } from "../model/steps.js";
+import { hasSurvived, type KeptCommand } from "./containers.js";
 import type { AttemptResult, AttemptStep } from "./contract.js";
 import { execution, heartbeating } from "./heartbeat.js";
 import { type Host, openSpecMigration, scopeOf, type SpecMigration, worktreePath } from "./host.js";
@@ -41,6 +42,8 @@ interface Attempt {
   readonly base: string;
   /** What is known of the worktree; null until it was looked at. */
   readonly pristine: Pristine | null;
+  /** A container of a lost worker goes on with it: the worktree is as that left it. */
+  readonly resumed: boolean;
   /** Throws once another execution has taken the step over. */
   readonly guard: () => Promise<void>;
   readonly signal: AbortSignal;
@@ -50,8 +53,9 @@ async function attempt(host: Host, input: AttemptStep, signal: AbortSignal): Pro
   const migration = await openSpecMigration(host, input.migrationId);
   const step = resolveStep(migration.spec, input.step);
   const record = stepRecord(migration.manifest, input.step);
-  const known = await knownWorktree(host, migration);
-  const worktree = known?.worktree ?? (await openWorktree(host, migration.manifest, signal));
+  const survivor = await survivorOf(host, migration, step, record, input.attempt);
+  const known = survivor === null ? await knownWorktree(host, migration) : null;
+  const worktree = known?.worktree ?? (await openWorktree(host, migration.manifest, signal, survivor));
   if (record?.attempts === input.attempt && (record.status === "completed" || record.status === "failed")) {
     return answerAgain(host, migration, worktree, record, signal);
   }
@@ -69,6 +73,7 @@ async function attempt(host: Host, input: AttemptStep, signal: AbortSignal): Pro
   const operation = `${input.operation}/${lease.turn}.${lease.execution}`;
   const guard = standing(host, migration.id, { lease, head: base });
   const begun = Date.now();
+  const resumed = survivor !== null;
   const beginning = {
     host,
     migration,
@@ -78,16 +83,31 @@ async function attempt(host: Host, input: AttemptStep, signal: AbortSignal): Pro
     worktree,
     base,
     pristine,
+    resumed,
     guard,
     signal,
   };
   await begin(beginning);
-  const attempted = { ...beginning, pristine: await prepare(beginning) };
+  const attempted = { ...beginning, pristine: resumed ? null : await prepare(beginning) };
   const outcome = await carryOut(attempted);
   const durationMs = Date.now() - begun;
   return outcome.ok
     ? succeed(attempted, outcome.work, durationMs)
     : fail(attempted, outcome.failure, durationMs);
+}
+
+/** The command of this very attempt that goes on, or ended, in a container while nobody looked after it. */
+async function survivorOf(
+  host: Host,
+  migration: SpecMigration,
+  { action, container, id }: ResolvedStep,
+  record: StepRecord | undefined,
+  attemptNumber: number,
+): Promise<KeptCommand | null> {
+  if (record?.status !== "in_progress" || record.attempts !== attemptNumber) return null;
+  if (container === null || action.kind === "survey") return null;
+  const kept = { place: { owner: id, attempt: attemptNumber }, command: action.kind };
+  return (await hasSurvived(host, migration, kept.place, kept.command)) ? kept : null;
 }
 
 /** The worktree, if the attempt before this one ended in order in this process and nothing has happened since. */

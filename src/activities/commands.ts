@@ -1,12 +1,14 @@
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { type CommandResult, runCommand } from "../adapters/process/run-command.js";
+import { type ContainerSettings, defaultContainer } from "../model/containers/settings.js";
 import { commandEnvironment } from "../model/environment.js";
 import { TowpathError } from "../model/errors.js";
 import { describeEnd } from "../model/feedback.js";
 import type { ExpressionScope } from "../model/spec/references.js";
 import { renderScript } from "../model/spec/shell.js";
 import { renderEnv } from "../model/spec/templates.js";
+import { runContained } from "./container-commands.js";
 import type { Host, SpecMigration } from "./host.js";
 
 /** Where the output of a group of commands goes: a step's attempt, the baseline, a gate. */
@@ -31,6 +33,26 @@ export interface ScriptRequest {
   readonly copyStdout?: boolean;
   readonly timeoutMs: number;
   readonly idleTimeoutMs: number | null;
+  /** Null: on the host; absent: as the spec's defaults say. */
+  readonly container?: ContainerSettings | null;
+  /** The container stays until the attempt is over, so that a successor gets the same result from it. */
+  readonly keepContainer?: boolean;
+}
+
+/** A command with everything filled in that it is run with, wherever that is. */
+export interface PreparedCommand {
+  readonly place: CommandPlace;
+  readonly what: string;
+  readonly script: string;
+  /** Complete. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly cwd: string;
+  readonly outDirectory: string;
+  readonly stdin?: string;
+  readonly timeoutMs: number;
+  readonly idleTimeoutMs: number | null;
+  readonly logPath: string;
+  readonly keepContainer?: boolean;
 }
 
 export interface ScriptResult extends CommandResult {
@@ -76,9 +98,10 @@ export async function clearOutDirectory(migration: SpecMigration, place: Command
 }
 
 /**
- * Runs a script of the spec on the host, to its end and with everything that it starts.
+ * Runs a script of the spec, in a container or on the host, to its end and with everything that it starts.
  * @throws TowpathError `ConsentRequired` where nobody agreed to running commands on the host,
- * `SecretMissing` where the worker's environment lacks a secret that the spec names
+ * `SecretMissing` where the worker's environment lacks a secret that the spec names; in a container what
+ * `runContained` throws
  */
 export async function runScript(
   host: Host,
@@ -86,41 +109,81 @@ export async function runScript(
   request: ScriptRequest,
   signal: AbortSignal,
 ): Promise<ScriptResult> {
-  if (migration.manifest.allow_host !== true) {
-    throw new TowpathError(
-      "ConsentRequired",
-      "The spec runs commands on this host, and nobody has agreed to that: start the migration with --allow-host",
-    );
-  }
+  const container = request.container === undefined ? defaultContainer(migration.spec) : request.container;
+  expectConsent(migration, container);
   if (migration.secrets.problem !== null) {
     throw new TowpathError(
       "SecretMissing",
       `Cannot run a command: ${migration.secrets.problem}. Set it, restart the worker ('towpath down', then 'towpath up'), and retry`,
     );
   }
-  const { place, what } = request;
-  const rendered = renderScript(request.script, request.scope);
+  const command = await prepare(host, migration, request, container);
+  const result =
+    container === null
+      ? await runOnHost(migration, command, signal)
+      : await runContained(host, migration, command, container, signal);
+  return { ...result, log: relative(migration.paths.directory, command.logPath) };
+}
+
+/** A container keeps the host from the spec's commands; on the host itself somebody must have agreed to them. */
+function expectConsent({ manifest }: SpecMigration, container: ContainerSettings | null): void {
+  if (container !== null || manifest.allow_host === true) return;
+  throw new TowpathError(
+    "ConsentRequired",
+    "The spec runs commands on this host, and nobody has agreed to that: start the migration with --allow-host",
+  );
+}
+
+async function prepare(
+  host: Host,
+  migration: SpecMigration,
+  request: ScriptRequest,
+  container: ContainerSettings | null,
+): Promise<PreparedCommand> {
+  const { place, what, scope, cwd, stdin, timeoutMs, idleTimeoutMs, keepContainer } = request;
+  const rendered = renderScript(request.script, scope);
   const copies = request.copyStdout === true;
-  const script = copies ? await copyingStdout(migration, place, rendered.script) : rendered.script;
-  const logPath = join(migration.paths.logs, place.owner, `attempt-${place.attempt}.${what}.log`);
-  const result = await runCommand({
-    command: { script },
-    cwd: request.cwd,
+  // The container's own things come from its image, not from this host; only /tmp can be written there.
+  const [base, own] =
+    container === null ? [host.environment, {}] : [{}, { HOME: "/tmp", ...renderEnv(container.env, scope) }];
+  return {
+    place,
+    what,
+    script: copies ? await copyingStdout(migration, place, rendered.script) : rendered.script,
     env: commandEnvironment({
-      base: host.environment,
-      specEnv: { ...renderEnv(request.env, request.scope), ...rendered.env },
+      base,
+      specEnv: { ...own, ...renderEnv(request.env, scope), ...rendered.env },
       secrets: migration.secrets.values,
       towpath: towpathVariables(migration, place),
     }),
-    ...(request.stdin === undefined ? {} : { stdin: request.stdin }),
-    timeoutMs: request.timeoutMs,
-    idleTimeoutMs: request.idleTimeoutMs ?? undefined,
+    cwd,
+    outDirectory: outDirectory(migration, place),
+    ...(stdin === undefined ? {} : { stdin }),
+    timeoutMs,
+    idleTimeoutMs,
+    logPath: join(migration.paths.logs, place.owner, `attempt-${place.attempt}.${what}.log`),
+    ...(keepContainer === undefined ? {} : { keepContainer }),
+  };
+}
+
+function runOnHost(
+  migration: SpecMigration,
+  command: PreparedCommand,
+  signal: AbortSignal,
+): Promise<CommandResult> {
+  const { script, cwd, env, stdin, timeoutMs, idleTimeoutMs, logPath } = command;
+  return runCommand({
+    command: { script },
+    cwd,
+    env,
+    ...(stdin === undefined ? {} : { stdin }),
+    timeoutMs,
+    idleTimeoutMs: idleTimeoutMs ?? undefined,
     logPath,
     redactor: migration.redactor,
     signal,
     mark: processMark(migration.id),
   });
-  return { ...result, log: relative(migration.paths.directory, logPath) };
 }
 
 function towpathVariables(migration: SpecMigration, place: CommandPlace): Record<string, string> {

@@ -10,6 +10,7 @@ import { migrationBranch, stepOfCheckpointTag } from "../model/ids.js";
 import type { Manifest } from "../model/manifest.js";
 import { renderVerificationReport } from "../model/verification-report.js";
 import { processMark } from "./commands.js";
+import { reapLeft } from "./containers.js";
 import type { FinishMigration, FinishResult } from "./contract.js";
 import { projectPlanFile } from "./decisions.js";
 import { heartbeating } from "./heartbeat.js";
@@ -26,6 +27,7 @@ export function finish(host: Host, input: FinishMigration): Promise<FinishResult
   return heartbeating(async (signal) => {
     await killMarked(processMark(input.migrationId));
     const before = await host.store.readManifest(input.migrationId);
+    await reapLeft(host, before);
     const left = await leaveRepository(host, before, signal);
     const { manifest } = await host.store.updateManifest(input.migrationId, input.operation, (current) => ({
       manifest: {

@@ -27,6 +27,7 @@ import {
   runScript,
   type ScriptResult,
 } from "./commands.js";
+import { releaseContainer } from "./containers.js";
 import { type Host, projectDirectory, scopeOf, type SpecMigration } from "./host.js";
 import { judgeStepReport, readStepReport, saveReport } from "./reports.js";
 import { surveyProject } from "./survey.js";
@@ -43,6 +44,8 @@ export interface StepContext {
   readonly base: string;
   /** What the worktree is at the checkpoint, where that is known. */
   readonly pristine: Pristine | null;
+  /** A container of a lost worker goes on with the attempt. */
+  readonly resumed: boolean;
   /** Throws once another execution has taken the step over. */
   readonly guard: () => Promise<void>;
   readonly signal: AbortSignal;
@@ -89,6 +92,7 @@ export async function carryOut(context: StepContext): Promise<StepOutcome> {
     if (!(error instanceof AttemptFailed)) throw error;
     await context.guard();
     await saveFeedback(context, error.feedback);
+    await release(context);
     const message = migration.redactor.text(error.failure.message).slice(0, MAX_FAILURE_TEXT);
     return { ok: false, failure: { ...error.failure, message } };
   }
@@ -98,9 +102,10 @@ async function work(context: StepContext): Promise<StepWork> {
   const { migration, step, worktree } = context;
   const place = placeOf(context);
   await context.guard();
-  await clearOutDirectory(migration, place);
+  if (!context.resumed) await clearOutDirectory(migration, place);
   const before = await configurationFingerprint(worktree);
-  const report = await act(context, place, Date.now());
+  // What a taken-over container wrote is older than this execution, and yet of this attempt.
+  const report = await act(context, place, context.resumed ? 0 : Date.now());
   await context.guard();
   // Before git is used again: it would run what a step configured.
   await expectSameConfiguration(context, before);
@@ -108,6 +113,7 @@ async function work(context: StepContext): Promise<StepWork> {
   expectScope(context, found);
   const built = await build(context, found);
   const outputs = await readOutputs(context, place);
+  await release(context);
   for (const [index, command] of step.verify.entries()) {
     await context.guard();
     await verify(context, place, command, index + 1);
@@ -125,6 +131,16 @@ async function work(context: StepContext): Promise<StepWork> {
     tests: report === null ? null : countTests(report),
     outputs,
   };
+}
+
+/**
+ * The container has been asked for all that it knows, and the worktree is read: from here on a successor begins the
+ * attempt anew. Until then it finds the container, and goes on with what that left.
+ */
+async function release(context: StepContext): Promise<void> {
+  const { host, migration, step } = context;
+  if (step.container === null || step.action.kind === "survey") return;
+  await releaseContainer(host, migration, placeOf(context), step.action.kind);
 }
 
 function placeOf({ step, lease }: StepContext): CommandPlace {
@@ -149,6 +165,7 @@ async function act(context: StepContext, place: CommandPlace, startedMs: number)
       what: action.kind,
       script: command,
       scope,
+      keepContainer: true,
       ...(action.kind === "agent" ? { stdin: renderText(action.prompt, scope) } : {}),
     },
     signal,
@@ -247,6 +264,7 @@ function limitsOf({ step, worktree }: StepContext) {
   return {
     env: step.env,
     cwd: join(projectDirectory(worktree), step.workingDirectory),
+    container: step.container,
     timeoutMs: step.timeoutMs,
     idleTimeoutMs: step.idleTimeoutMs,
   };

@@ -13,14 +13,22 @@ import { TowpathError } from "../model/errors.js";
 import { migrationBranch } from "../model/ids.js";
 import type { Manifest } from "../model/manifest.js";
 import { processMark } from "./commands.js";
+import { type KeptCommand, reapLeft } from "./containers.js";
 import { type Host, type SpecMigration, worktreePath } from "./host.js";
 
 /**
  * The migration's worktree, laid anew if somebody deleted it. What a dead worker left running in it is ended first,
  * and its locks are removed.
+ * @param keep a command whose container is taken over instead
  */
-export async function openWorktree(host: Host, manifest: Manifest, signal: AbortSignal): Promise<Worktree> {
+export async function openWorktree(
+  host: Host,
+  manifest: Manifest,
+  signal: AbortSignal,
+  keep: KeptCommand | null = null,
+): Promise<Worktree> {
   await killMarked(processMark(manifest.id));
+  await reapLeft(host, manifest, keep);
   const repo = await openRepository(manifest.source_info.path, signal);
   const { worktree } = await layWorktree({
     repo,

@@ -75,12 +75,10 @@ async function exitOf(engine: Engine, id: string, signal: AbortSignal): Promise<
   let heardMs = Date.now();
   let isOver = false;
   // However it ends, inspecting decides; a wait that is over is not asked again.
-  const notified = engine
-    .wait(id, signal)
-    .catch(() => {})
-    .then(() => {
-      isOver = true;
-    });
+  const notified = (async () => {
+    await engine.wait(id, signal).catch(() => {});
+    isOver = true;
+  })();
   for (;;) {
     try {
       const status = await presentStatus(engine, id);
