@@ -83,10 +83,12 @@ export async function skip(
     manifest: skipStep(current, input.step, input, host.now()),
     result: null,
   }));
+  const record = manifest.steps?.[input.step];
   await host.store.appendProgress(input.migrationId, {
-    time: host.now().toISOString(),
+    // The time of the record, so that a second execution writes the same entry.
+    time: record?.skipped?.at ?? "",
     agent: input.by,
-    phase: manifest.steps?.[input.step]?.phase ?? "",
+    phase: record?.phase ?? "",
     summary: `Step '${input.step}' was skipped: ${input.reason}`,
   });
   return tallyOf(manifest);
@@ -107,6 +109,7 @@ const RolledBack = z.object({
   forgotten: z.array(z.string()),
   head: z.string(),
   undone: z.string().nullable(),
+  at: z.string(),
 });
 
 /**
@@ -125,7 +128,8 @@ export function rollback(host: Host, input: StepOperation & { by: string }): Pro
         const { base } = rollBackTo(current, input.step, null, host.now());
         const undone = base === head ? null : undoneTag(current);
         const { manifest: rolled, phase, forgotten } = rollBackTo(current, input.step, undone, host.now());
-        return { manifest: rolled, result: { phase, base, forgotten: [...forgotten], head, undone } };
+        const at = host.now().toISOString();
+        return { manifest: rolled, result: { phase, base, forgotten: [...forgotten], head, undone, at } };
       },
     );
     const recorded = RolledBack.parse(result);
@@ -136,7 +140,7 @@ export function rollback(host: Host, input: StepOperation & { by: string }): Pro
     await undo({ worktree, commit: recorded.base, exclude: migration.exclude, guard, signal });
     await forgetCheckpoints(host, worktree, manifest, recorded.forgotten);
     await host.store.appendProgress(manifest.id, {
-      time: host.now().toISOString(),
+      time: recorded.at,
       agent: input.by,
       phase: recorded.phase,
       summary: `Rolled back to before step '${input.step}' (${recorded.base.slice(0, 12)})`,

@@ -49,9 +49,15 @@ export async function advance(
 ): Promise<AdvanceResult> {
   const before = await host.store.readManifest(input.migrationId);
   if (input.tree !== null && (await branchTree(before)) !== input.tree) return { advanced: false };
-  await host.store.advancePhase(input.migrationId, input.phase, input.operation, host.now());
+  const { manifest } = await host.store.advancePhase(
+    input.migrationId,
+    input.phase,
+    input.operation,
+    host.now(),
+  );
   await host.store.appendProgress(input.migrationId, {
-    time: host.now().toISOString(),
+    // The time of the record, so that a second execution writes the same entry.
+    time: manifest.phases[input.phase]?.completed_at ?? "",
     agent: input.by,
     phase: input.phase,
     summary: `Phase '${input.phase}' completed`,

@@ -17,10 +17,15 @@ export const PROGRESS_LOG_LIMIT = 50;
 const HEADER = "# Migration Progress\n";
 const MARK = "## Session:";
 
-/** The log with one entry more, and the newest {@link PROGRESS_LOG_LIMIT} kept. `log` is "" where there is none. */
+/**
+ * The log with one entry more, and the newest {@link PROGRESS_LOG_LIMIT} kept. `log` is "" where there is none. An entry
+ * that is in it to the letter, its time included, is not added again: whoever writes it twice died in between.
+ */
 export function appendProgressEntry(log: string, entry: ProgressEntry): string {
   const { header, sessions } = splitProgressLog(log);
-  const kept = [...sessions, formatEntry(entry)].slice(-PROGRESS_LOG_LIMIT);
+  const text = formatEntry(entry);
+  if (sessions.some((session) => session.trimEnd() === text.trimEnd())) return log;
+  const kept = [...sessions, text].slice(-PROGRESS_LOG_LIMIT);
   return `${[header.trimEnd(), ...kept.map((session) => session.trimEnd())].join("\n\n")}\n`;
 }
 

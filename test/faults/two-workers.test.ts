@@ -85,14 +85,25 @@ describe("a worker that stands still for longer than its heartbeat, and then goe
   );
 });
 
+async function debug(fleet: Fleet, id: string) {
+  const h = await fleet.client.workflow.getHandle(id).fetchHistory();
+  for (const e of (h.events ?? []).slice(-12)) console.log(JSON.stringify(e).slice(0, 400));
+  const d = await fleet.client.workflow.getHandle(id).describe();
+  console.log(JSON.stringify(d.raw.pendingActivities), JSON.stringify(d.raw.pendingWorkflowTask));
+}
+
 async function untilStep(fleet: Fleet, id: string, step: string): Promise<void> {
   const store = new MigrationStore({ dataDir: fleet.dataDir });
   await expect
     .poll(async () => (await store.readManifest(id)).steps?.[step]?.status, {
-      timeout: 120_000,
+      timeout: 60_000,
       interval: 10,
     })
-    .not.toBe("pending");
+    .not.toBe("pending")
+    .catch(async (error: unknown) => {
+      await debug(fleet, id);
+      throw error;
+    });
 }
 
 async function expectUndisturbed(fleet: Fleet, handle: Awaited<ReturnType<Fleet["start"]>>): Promise<void> {
