@@ -1,6 +1,6 @@
 import type { AttemptFailure, MigrationStatus, Waiting } from "../model/manifest.js";
 import type { ParamValue, RequirementsRequest, SpecEdition } from "../model/messages.js";
-import type { Phase } from "../model/phases.js";
+import type { Phase, PhaseStatus } from "../model/phases.js";
 import type { RequirementsView } from "../model/requirements/decision.js";
 import type { Tally } from "../model/tally.js";
 
@@ -11,6 +11,7 @@ import type { Tally } from "../model/tally.js";
  */
 export interface MigrationActivities {
   createMigration(input: CreateMigration): Promise<void>;
+  adoptMigration(input: AdoptMigration): Promise<Standing>;
   layWorkspace(input: { migrationId: string; operation: string }): Promise<Workspace>;
   runSetup(input: { migrationId: string }): Promise<PreparationResult>;
   decideRequirements(input: DecideRequirements): Promise<RequirementsView>;
@@ -41,6 +42,15 @@ export interface CreateMigration {
   readonly params: Readonly<Record<string, ParamValue>>;
   readonly allowHost: boolean;
   readonly author: { readonly name: string; readonly email: string };
+}
+
+/** A predecessor's migration that is taken over, where its directory lies. */
+export type AdoptMigration = CreateMigration & { readonly startedBy: string };
+
+/** Where an adopted migration stands. */
+export interface Standing {
+  readonly phase: Phase;
+  readonly phases: Readonly<Record<Phase, PhaseStatus>>;
 }
 
 export interface Workspace {

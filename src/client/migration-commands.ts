@@ -56,6 +56,33 @@ Examples:
     load: async () => (await import("./commands/start.js")).start,
   },
   {
+    name: "adopt",
+    description: "take over a migration directory of an earlier engine, and go on where it stands",
+    arguments: [["<migration>", "its id, or the path of its directory"]],
+    options: [
+      { flags: "--spec <file>", description: "go on by this spec (default: hands-on)" },
+      { flags: "--param <name=value>", description: "a parameter of the spec; repeatable", repeatable: true },
+      {
+        flags: "--source <path>",
+        description: "where the codebase is now (default: where the manifest says)",
+      },
+      { flags: "--name <name>", description: "the migration's name (default: the folder's)" },
+      { flags: "--manual", description: "a person advances every phase" },
+      { flags: "--allow-host", description: "let the spec's commands run on this host" },
+    ],
+    help: `An id is looked for in Towpath's data directory and in the earlier engine's (LOKI_DATA_DIR, else ~/.loki). In Towpath's
+own the directory is taken over in place; from anywhere else it is copied, and the original stays as it is. A
+damaged directory is refused with every problem listed, and nothing is changed.
+
+Work goes on in the first phase that is not completed, in a worktree that begins at the checkout's HEAD. Recorded
+tags are kept. With a spec, steps of phases that are left, and steps that the old plan calls completed, are not run.
+
+Examples:
+  towpath adopt mig_20250101_120000_shop
+  towpath adopt /backup/mig_20250101_120000_shop-0a1b2c --source . --spec towpath.yaml --allow-host`,
+    load: async () => (await import("./commands/adopt.js")).adopt,
+  },
+  {
     name: "list",
     description: "list migrations: those that Temporal knows and those on this machine",
     options: [LOCAL],

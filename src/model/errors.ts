@@ -31,6 +31,7 @@ const ERROR_KINDS = {
   PhaseJump: { category: "refused", retryable: false },
   WrongStatus: { category: "refused", retryable: false },
   ApprovalRefused: { category: "refused", retryable: false },
+  AdoptionRefused: { category: "refused", retryable: false },
   ConsentRequired: { category: "refused", retryable: false },
   SecretMissing: { category: "refused", retryable: false },
   ForeignEffect: { category: "refused", retryable: false },

@@ -205,6 +205,8 @@ export const Manifest = z.looseObject({
     .optional(),
   /** What was decided about the requirements document, and which one the migration uses. */
   requirements: RequirementsView.loose().optional(),
+  /** When a predecessor's migration was taken over, and where it said that the codebase is. */
+  adopted: z.looseObject({ at: Time, source_path: z.string() }).optional(),
   /** Why the migration ended as it did. */
   outcome: z.string().optional(),
 });

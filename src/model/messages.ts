@@ -69,6 +69,8 @@ export const MigrationInput = z.object({
   author: z.object({ name: z.string(), email: z.string() }),
   startedBy: Person,
   prd: RequirementsRequest.nullable().optional(),
+  /** The directory is a predecessor's and is taken over where it stands. */
+  adopt: z.boolean().optional(),
   carried: CarriedState.optional(),
 });
 export type MigrationInput = z.infer<typeof MigrationInput>;

@@ -79,11 +79,12 @@ class MigrationProcess {
     while (phase !== null) {
       try {
         if (!prepared) await this.prepare();
+        if (!prepared) phase = this.state.phase;
         prepared = true;
         phase = await this.passPhase(phase);
       } catch (error) {
         if (!(error instanceof SpecEdited)) throw error;
-        phase = error.phase;
+        this.state.phase = error.phase;
         prepared = false;
       }
     }
@@ -113,17 +114,29 @@ class MigrationProcess {
     );
   }
 
+  private async create(): Promise<void> {
+    const { carried: _, startedBy: __, manual: ___, prd: ____, adopt: _____, ...creation } = this.input;
+    const created = { ...creation, operation: this.state.nextOperation("create") };
+    await this.reception.untilDone("Creating the migration", () =>
+      this.host.quick.createMigration.executeWithOptions({ summary: "create directory and manifest" }, [
+        created,
+      ]),
+    );
+  }
+
+  private async adopt(): Promise<void> {
+    const { carried: _, manual: __, prd: ___, adopt: ____, ...adoption } = this.input;
+    const adopted = { ...adoption, operation: this.state.nextOperation("adopt") };
+    const { phase, phases } = await this.reception.untilDone("Adopting the migration", () =>
+      this.host.quick.adoptMigration.executeWithOptions({ summary: "take the directory over" }, [adopted]),
+    );
+    this.state.phase = phase;
+    this.state.phases = { ...phases };
+  }
+
   private async createAndLay(): Promise<void> {
     const { migrationId } = this.input;
-    const { carried: _, startedBy: __, manual: ___, prd: ____, ...creation } = this.input;
-    if (!this.created) {
-      const created = { ...creation, operation: this.state.nextOperation("create") };
-      await this.reception.untilDone("Creating the migration", () =>
-        this.host.quick.createMigration.executeWithOptions({ summary: "create directory and manifest" }, [
-          created,
-        ]),
-      );
-    }
+    if (!this.created) await (this.input.adopt === true ? this.adopt() : this.create());
     this.created = true;
     const laid = { migrationId, operation: this.state.nextOperation("lay-workspace") };
     this.state.workspace = await this.reception.untilDone("Laying the worktree", () =>

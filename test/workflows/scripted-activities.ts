@@ -46,6 +46,11 @@ export class ScriptedActivities {
     const counts = () => ({ ...NOTHING_DONE, completed: this.done.size, total: steps.length });
     const scripted: MigrationActivities = {
       createMigration: async () => this.note("create"),
+      adoptMigration: async () => {
+        this.note("adopt");
+        const phases = { understand: "completed", guardrail: "completed" } as const;
+        return { phase: "migrate", phases: { ...phases, migrate: "in_progress", verify: "pending" } };
+      },
       layWorkspace: async () => ({ branch: "towpath/test", baseCommit: COMMIT }),
       runSetup: async () => ({ ok: true, message: "" }),
       decideRequirements: async () => ({

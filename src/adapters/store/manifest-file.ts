@@ -1,4 +1,5 @@
 import { basename, join } from "node:path";
+import { modernShape } from "../../model/adoption.js";
 import { isObject, parseJson } from "../../model/artefact-text.js";
 import { TowpathError } from "../../model/errors.js";
 import {
@@ -54,7 +55,7 @@ export async function readUnchained(paths: MigrationPaths): Promise<UnchainedMan
   }
   const json = parseJson(text);
   if (!json.ok) throw manifestInvalid(id, json.problems);
-  const manifest = checkedManifest(null, json.value);
+  const manifest = checkedManifest(null, modernShape(json.value));
   if (manifest.id !== id) throw manifestInvalid(id, [`id: must be '${id}', but is '${manifest.id}'`]);
   if (manifest.revision > 0) throw corrupt(manifest.revision, "it is missing");
   return { manifest: { ...manifest, status: statusOfUnchained(manifest) }, digest: sha256(text) };

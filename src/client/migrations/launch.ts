@@ -5,7 +5,7 @@ import { TowpathError } from "../../model/errors.js";
 import { MIGRATION_ID_RANDOM_BYTES, createMigrationId } from "../../model/ids.js";
 import { MigrationInput, type RequirementsRequest } from "../../model/messages.js";
 import { WORKFLOW_QUEUE } from "../../model/queues.js";
-import { startAttributes } from "../../model/visibility.js";
+import { type RunKind, startAttributes } from "../../model/visibility.js";
 import { MIGRATION_WORKFLOW } from "../../workflows/migration.contract.js";
 import { startPairs } from "../../workflows/search-attributes.js";
 import { asTowpathError } from "./failures.js";
@@ -70,6 +70,15 @@ export async function launch(
   options: LaunchOptions,
 ): Promise<MigrationInput> {
   const input = inputOf(prepared, options);
+  await startWorkflow(client, input, prepared.kind);
+  return input;
+}
+
+/**
+ * Starts the workflow that an input describes.
+ * @throws TowpathError `MigrationExists`, `TemporalUnreachable`
+ */
+export async function startWorkflow(client: Client, input: MigrationInput, kind: RunKind): Promise<void> {
   const { migrationId: id, name, target, source, hostId } = input;
   try {
     await client.workflow.start(MIGRATION_WORKFLOW, {
@@ -81,9 +90,8 @@ export async function launch(
       memo: { name, target, source, host: hostId },
       staticSummary: `${name} → ${target}`,
       staticDetails: renderStaticDetails({ ...input, spec: input.spec?.fileName ?? null }),
-      typedSearchAttributes: startPairs(startAttributes(input, prepared.kind)),
+      typedSearchAttributes: startPairs(startAttributes(input, kind)),
     });
-    return input;
   } catch (error) {
     throw notStarted(id, error);
   }
