@@ -1,4 +1,5 @@
 import type { Json } from "../model/json.js";
+import type { Terminal } from "./terminal.js";
 
 /** What a command is given besides its arguments. */
 export interface CommandContext {
@@ -7,6 +8,8 @@ export interface CommandContext {
   readonly json: boolean;
   /** Columns of the terminal; `Infinity` where stdout is none, for nothing is cut for programs. */
   readonly columns: number;
+  /** Where a person looks on; null where stdout is no terminal. */
+  readonly terminal: Terminal | null;
   /** True when a person sits at both ends: stdin and stdout are terminals. */
   readonly interactive: boolean;
   /** Tells a waiting person what is going on: one line on stderr. */
@@ -52,6 +55,10 @@ export interface CommandDefinition {
   /** As commander writes them: `<migration>`, `[file]`, `[paths...]`; with a text for the help. */
   readonly arguments?: readonly (readonly [name: string, description: string])[];
   readonly options?: readonly CommandOption[];
+  /** True for answers that may be longer than a screen: in a terminal they are then shown in a pager. */
+  readonly paged?: (input: CommandInput) => boolean;
+  /** Left out of the help: it is for programs. */
+  readonly hidden?: boolean;
   /** Further text below the command's help. */
   readonly help?: string;
   /** Everything heavy is imported here, so that `--help` stays quick. */

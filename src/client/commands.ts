@@ -29,4 +29,21 @@ export const COMMANDS: readonly CommandDefinition[] = [
     description: "check what Towpath needs on this machine",
     load: async () => (await import("./commands/doctor.js")).doctor,
   },
+  {
+    name: "completion",
+    description: "print what completes commands, ids and steps in your shell",
+    arguments: [["<shell>", "bash, zsh or fish"]],
+    help: `Put one of these where your shell starts:
+  source <(towpath completion bash)       ~/.bashrc
+  source <(towpath completion zsh)        ~/.zshrc, behind compinit
+  towpath completion fish | source        ~/.config/fish/config.fish`,
+    load: async () => (await import("./commands/completion.js")).completion,
+  },
+  {
+    name: "complete",
+    description: "answer what may stand at the end of a command line",
+    arguments: [["[words...]", "the words behind `towpath`, the last one unfinished"]],
+    hidden: true,
+    load: async () => (await import("./commands/complete.js")).complete,
+  },
 ];

@@ -86,6 +86,7 @@ Examples:
     name: "list",
     description: "list migrations: those that Temporal knows and those on this machine",
     options: [LOCAL],
+    paged: () => true,
     load: async () => (await import("./commands/list.js")).list,
   },
   {
@@ -98,9 +99,10 @@ Examples:
   },
   {
     name: "watch",
-    description: "tell what happens in a migration until it ends",
+    description: "show what happens in a migration until it ends",
     arguments: [MIGRATION],
-    help: `Ctrl-C ends the watching, never the migration. Exit code 5 when the migration did not complete.
+    help: `In a terminal the migration is drawn as it goes on, else each event is a line. Ctrl-C ends the watching,
+never the migration. Exit code 5 when the migration did not complete.
 With --json every event is one line of JSON.`,
     load: async () => (await import("./commands/watch.js")).watch,
   },
@@ -110,6 +112,7 @@ With --json every event is one line of JSON.`,
     arguments: [MIGRATION],
     options: [LOCAL],
     help: "On the host that holds the migration the plan is complete; elsewhere the newest 50 steps are shown.",
+    paged: () => true,
     load: async () => (await import("./commands/plan.js")).plan,
   },
   {
@@ -117,6 +120,7 @@ With --json every event is one line of JSON.`,
     description: "show what the last check of each phase's gate found",
     arguments: [MIGRATION],
     options: [LOCAL],
+    paged: () => true,
     load: async () => (await import("./commands/gates.js")).gates,
   },
   {
@@ -137,7 +141,35 @@ Examples:
   towpath logs @latest
   towpath logs @latest two-to-three --attempt 1
   towpath logs @latest baseline -f`,
+    paged: ({ options }) => options["follow"] !== true,
     load: async () => (await import("./commands/logs.js")).logs,
+  },
+  {
+    name: "diff",
+    description: "show what a migration, or one step of it, has changed",
+    arguments: [MIGRATION, ["[step]", "id of a step; without it, everything since the base commit"]],
+    options: [{ flags: "--stat", description: "files and numbers of lines only" }],
+    paged: () => true,
+    help: `Works on the host that runs the migration. Examples:
+  towpath diff @latest
+  towpath diff @latest two-to-three --stat`,
+    load: async () => (await import("./commands/diff.js")).diff,
+  },
+  {
+    name: "open",
+    description: "open a migration, or a list of them, in the Temporal Web UI",
+    arguments: [["[migration]", "a migration's id, the beginning of one, or @latest"]],
+    options: [
+      {
+        flags: "--list <which>",
+        description:
+          "all (default), waiting, failed (this week), here (this host), containers (on this host)",
+        choices: ["all", "waiting", "failed", "here", "containers"],
+      },
+    ],
+    help: `Prints the address where no browser can be opened: without a terminal, in CI, over SSH without a display, or
+with TOWPATH_NO_OPEN=1.`,
+    load: async () => (await import("./commands/open.js")).open,
   },
   {
     name: "advance",

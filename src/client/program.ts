@@ -32,7 +32,9 @@ function addCommand(
 ): void {
   const words = definition.name.split(" ");
   const name = words.pop() ?? definition.name;
-  const command = groupOf(program, groups, words).command(name).description(definition.description);
+  const command = groupOf(program, groups, words)
+    .command(name, { hidden: definition.hidden ?? false })
+    .description(definition.description);
   for (const [argument, description] of definition.arguments ?? []) command.argument(argument, description);
   for (const option of definition.options ?? []) command.addOption(toOption(option));
   command.option("--json", "print JSON, errors included");

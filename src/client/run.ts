@@ -5,7 +5,9 @@ import type { CommandContext, CommandDefinition, CommandInput } from "./command.
 import { errorView, exitCodeOf } from "./errors.js";
 import { renderJson, renderJsonError, renderResult, renderTextError, type Output } from "./output.js";
 import { printable } from "./printable.js";
+import type { PagedText } from "./paging.js";
 import { buildProgram } from "./program.js";
+import type { Terminal } from "./terminal.js";
 
 /** What a run of the CLI takes from its surroundings. */
 export interface RunOptions {
@@ -14,6 +16,8 @@ export interface RunOptions {
   readonly cwd: string;
   readonly columns: number;
   readonly interactive: boolean;
+  /** Stdout, where it is a terminal. */
+  readonly terminal?: Terminal | null;
   readonly output: Output;
   readonly commands: readonly CommandDefinition[];
   readonly version: string;
@@ -71,25 +75,51 @@ async function runCommand(
   lines: EmittedLines,
 ): Promise<number> {
   const body = await definition.load();
-  const result = await body(input, contextOf(options, json, lines));
-  await options.output.stdout(renderResult(result, json, lines.any));
-  return result.exitCode ?? 0;
+  const paged = await pagedText(definition, input, options, json);
+  const stdout = (text: string): Promise<void> =>
+    paged === null ? options.output.stdout(text) : paged.write(text);
+  try {
+    const result = await body(input, contextOf(options, json, lines, stdout));
+    await stdout(renderResult(result, json, lines.any));
+    return result.exitCode ?? 0;
+  } finally {
+    await paged?.end();
+  }
 }
 
-function contextOf(options: RunOptions, json: boolean, lines: EmittedLines): CommandContext {
-  const { env, cwd, columns, interactive, output } = options;
+/** Null where nobody pages: the answer is short, or for a program. */
+async function pagedText(
+  definition: CommandDefinition,
+  input: CommandInput,
+  { terminal, env, interactive }: RunOptions,
+  json: boolean,
+): Promise<PagedText | null> {
+  const wanted = interactive && !json && (definition.paged?.(input) ?? false);
+  if (!wanted || terminal === undefined || terminal === null) return null;
+  const { PagedText } = await import("./paging.js");
+  return new PagedText(terminal, env);
+}
+
+function contextOf(
+  options: RunOptions,
+  json: boolean,
+  lines: EmittedLines,
+  stdout: Output["stdout"],
+): CommandContext {
+  const { env, cwd, columns, interactive, output, terminal = null } = options;
   return {
     env,
     cwd,
     json,
     columns,
+    terminal,
     interactive,
     progress: (message) => {
       void output.stderr(`${printable(message)}\n`);
     },
     emit: (line) => {
       lines.any = true;
-      return output.stdout(json ? `${renderJson(line.data, true)}\n` : `${line.text}\n`);
+      return stdout(json ? `${renderJson(line.data, true)}\n` : `${line.text}\n`);
     },
   };
 }

@@ -119,3 +119,27 @@ async function readPiece(handle: FileHandle, file: string, position: number): Pr
     throw unreadable(file, error);
   }
 }
+
+/**
+ * The last `bytes` of a log as text; the character that the cut goes through is left out.
+ * @throws TowpathError `StorageFailed`
+ */
+export async function readLogTail(file: string, bytes: number): Promise<string> {
+  let handle: FileHandle;
+  try {
+    handle = await open(file, constants.O_RDONLY | constants.O_NOFOLLOW);
+  } catch (error) {
+    throw unreadable(file, error);
+  }
+  try {
+    const { size } = await handle.stat();
+    const start = Math.max(0, size - bytes);
+    const { bytesRead, buffer } = await handle.read(Buffer.alloc(size - start), 0, size - start, start);
+    const text = buffer.subarray(0, bytesRead).toString("utf8");
+    return start === 0 ? text : text.replace(/^\uFFFD+/, "");
+  } catch (error) {
+    throw unreadable(file, error);
+  } finally {
+    await handle.close();
+  }
+}

@@ -63,15 +63,17 @@ async function launched(
   options: Options,
   context: CommandContext,
 ): Promise<CommandResult> {
-  const [{ withClient }, { launch }, { hostId }, { commitAuthor, whoAmI }, { migrationLink }, requirements] =
-    await Promise.all([
-      import("../runtime.js"),
-      import("../migrations/launch.js"),
-      import("../../adapters/temporal/host.js"),
-      import("../migrations/who.js"),
-      import("../migrations/link.js"),
-      import("../migrations/requirements.js"),
-    ]);
+  const [{ withClient }, { launch }, { hostId }, { commitAuthor, whoAmI }, requirements] = await Promise.all([
+    import("../runtime.js"),
+    import("../migrations/launch.js"),
+    import("../../adapters/temporal/host.js"),
+    import("../migrations/who.js"),
+    import("../migrations/requirements.js"),
+  ]);
+  const [{ migrationLink }, { openForPerson }] = await Promise.all([
+    import("../migrations/link.js"),
+    import("../opening.js"),
+  ]);
   const runtimeOptions = { env: context.env, onProgress: context.progress, worker: "always" as const };
   for (const { name, set } of prepared.plan.secrets) {
     if (!set) context.progress(`${name} is not set here: the worker needs this secret in its environment.`);
@@ -86,6 +88,7 @@ async function launched(
       prd: await requirements.persistGiven(prepared.source, prepared.given, options.freshPrd),
     });
     const link = migrationLink(runtime, input.migrationId, context.env.TEMPORAL_UI_ADDRESS);
+    if (link !== null) await openForPerson(link, context);
     const started = startedResult(input, { dataDir: runtime.dataDir, link, waits: options.wait });
     if (!options.wait) return started;
     await context.emit(started);
@@ -93,7 +96,8 @@ async function launched(
       import("../migrations/remote.js"),
       import("../migrations/watching.js"),
     ]);
-    return watchMigration(new RemoteMigration(client, input.migrationId), context);
+    const migration = new RemoteMigration(client, input.migrationId);
+    return watchMigration({ migration, dataDir: runtime.dataDir }, context);
   });
 }
 

@@ -9,5 +9,5 @@ const Input = z.object({ arguments: z.tuple([z.string()]) });
 /** `towpath watch` */
 export const watch: CommandBody = async (input, context) => {
   const [reference] = readInput(Input, input).arguments;
-  return withMigration(reference, context, ({ migration }) => watchMigration(migration, context));
+  return withMigration(reference, context, (session) => watchMigration(session, context));
 };

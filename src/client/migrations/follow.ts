@@ -23,6 +23,8 @@ export interface FollowedEvent {
 export interface FollowOptions {
   /** Takes each event; it is waited for. */
   readonly onEvent: (event: FollowedEvent) => Promise<void>;
+  /** Takes each look, also where nothing happened. */
+  readonly onLook?: (snapshot: Snapshot) => void;
   /** Ends the following, not the migration. */
   readonly signal?: AbortSignal;
   /** A query costs the worker a few milliseconds, so once a second is no load. */
@@ -90,6 +92,7 @@ export async function follow(migration: Followed, options: FollowOptions): Promi
   for (;;) {
     const { execution, snapshot } = await lookPatiently(migration, options);
     const at = now();
+    options.onLook?.(snapshot);
     for (const line of eventsBetween(before, snapshot, at)) {
       await options.onEvent({ line, view: snapshot.progress, at: before === null ? null : at });
     }

@@ -1,6 +1,10 @@
+import { migrationPaths } from "../../adapters/store/paths.js";
 import type { CommandContext, CommandResult } from "../command.js";
+import { watchLive } from "../live/live-view.js";
+import { OutputTail } from "../live/output-tail.js";
+import type { Terminal } from "../terminal.js";
 import { endResult } from "./end.js";
-import { follow, type Followed } from "./follow.js";
+import { follow, type Followed, type FollowEnd } from "./follow.js";
 
 const INTERRUPTED = 130;
 
@@ -18,20 +22,51 @@ function stamped(line: string, at: Date | null): string {
   return `${time.padEnd(8)}  ${line}`;
 }
 
-/** Tells what happens in a migration until it ends or Ctrl-C; answers how it ended. */
-export async function watchMigration(migration: Followed, context: CommandContext): Promise<CommandResult> {
+async function tellEvents(
+  migration: Followed,
+  context: CommandContext,
+  signal: AbortSignal,
+): Promise<FollowEnd> {
+  return follow(migration, {
+    signal,
+    onTrouble: context.progress,
+    onEvent: async ({ line, view, at }) => {
+      await context.emit({
+        text: stamped(line, at),
+        data: { at: at?.toISOString() ?? null, event: line, status: view.status, phase: view.phase },
+      });
+    },
+  });
+}
+
+async function drawLive(
+  { migration, dataDir }: WatchedMigration,
+  terminal: Terminal,
+  signal: AbortSignal,
+): Promise<FollowEnd> {
+  const output = new OutputTail(migrationPaths(dataDir, migration.id).logs);
+  return watchLive(migration, { terminal, output, signal });
+}
+
+export interface WatchedMigration {
+  readonly migration: Followed & { readonly id: string };
+  readonly dataDir: string;
+}
+
+/**
+ * Shows what happens in a migration until it ends or Ctrl-C: drawn in a terminal, else told line by line.
+ * @returns how it ended
+ */
+export async function watchMigration(
+  watched: WatchedMigration,
+  context: CommandContext,
+): Promise<CommandResult> {
   const { signal, dispose } = interruption();
   try {
-    const end = await follow(migration, {
-      signal,
-      onTrouble: context.progress,
-      onEvent: async ({ line, view, at }) => {
-        await context.emit({
-          text: stamped(line, at),
-          data: { at: at?.toISOString() ?? null, event: line, status: view.status, phase: view.phase },
-        });
-      },
-    });
+    const end =
+      context.terminal === null || context.json
+        ? await tellEvents(watched.migration, context, signal)
+        : await drawLive(watched, context.terminal, signal);
     return end.execution === "RUNNING" ? { ...endResult(end), exitCode: INTERRUPTED } : endResult(end);
   } finally {
     dispose();

@@ -23,12 +23,12 @@ export interface ListedMigration {
 }
 
 const COLUMNS: readonly Column[] = [
-  { title: "ID" },
+  { title: "ID", minimum: 24 },
   { title: "STATUS" },
-  { title: "PHASE" },
-  { title: "PROGRESS", align: "right" },
+  { title: "PHASE", rank: 2 },
+  { title: "PROGRESS", align: "right", rank: 3 },
   { title: "WAITING FOR", minimum: 11 },
-  { title: "STARTED", minimum: 8 },
+  { title: "STARTED", minimum: 8, rank: 1 },
 ];
 
 function row(migration: ListedMigration, now: Date): string[] {

@@ -37,6 +37,8 @@ export interface Column {
   /** Columns with a floor are cut, the widest first, where the terminal is too narrow; the others never. */
   readonly minimum?: number;
   readonly align?: "left" | "right";
+  /** Where the terminal is too narrow even so, columns are left out, those with the lowest rank first; without one, never. */
+  readonly rank?: number;
 }
 
 const GAP = "  ";
@@ -58,6 +60,26 @@ function narrowed(widths: readonly number[], columns: readonly Column[], availab
   return result;
 }
 
+/** The columns that there is room for, by their index. */
+function keptColumns(columns: readonly Column[], natural: readonly number[], available: number): number[] {
+  const kept = columns.map((_, index) => index);
+  const needed = (): number =>
+    kept.reduce((sum, index) => sum + leastWidth(columns[index], natural[index] ?? 0), 0) +
+    GAP.length * (kept.length - 1);
+  const droppable = kept
+    .filter((index) => columns[index]?.rank !== undefined)
+    .sort((a, b) => (columns[a]?.rank ?? 0) - (columns[b]?.rank ?? 0));
+  for (const index of droppable) {
+    if (needed() <= available) break;
+    kept.splice(kept.indexOf(index), 1);
+  }
+  return kept;
+}
+
+function leastWidth(column: Column | undefined, natural: number): number {
+  return Math.min(natural, column?.minimum ?? natural);
+}
+
 function pad(text: string, width: number, align: "left" | "right"): string {
   const space = " ".repeat(Math.max(0, width - displayWidth(text)));
   return align === "right" ? space + text : text + space;
@@ -72,13 +94,34 @@ export function table(
   rows: readonly (readonly string[])[],
   width?: number,
 ): string {
+  const natural = naturalWidths(columns, rows);
+  const kept = keptColumns(columns, natural, width ?? Number.POSITIVE_INFINITY);
+  return layOut(
+    kept.flatMap((index) => columns[index] ?? []),
+    rows.map((row) => kept.map((index) => row[index] ?? "")),
+    width,
+  );
+}
+
+function naturalWidths(columns: readonly Column[], rows: readonly (readonly string[])[]): number[] {
+  return columns.map((column, index) =>
+    rows.reduce(
+      (widest, row) => Math.max(widest, displayWidth(printable(row[index] ?? ""))),
+      displayWidth(column.title),
+    ),
+  );
+}
+
+function layOut(
+  columns: readonly Column[],
+  rows: readonly (readonly string[])[],
+  width: number | undefined,
+): string {
   const cells = [
     columns.map((column) => column.title),
     ...rows.map((row) => columns.map((_, index) => printable(row[index] ?? ""))),
   ];
-  const natural = columns.map((_, index) =>
-    cells.reduce((widest, row) => Math.max(widest, displayWidth(row[index] ?? "")), 0),
-  );
+  const natural = naturalWidths(columns, rows);
   const widths = width === undefined ? natural : narrowed(natural, columns, width);
   return cells
     .map((row) =>
