@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { benchCommands } from "./commands.js";
 import { benchManyMigrations } from "./many-migrations.js";
 import { benchPlanLength } from "./plan-length.js";
+import { benchSignature } from "./signature.js";
 import { benchStart } from "./start.js";
 import { benchSteps } from "./steps.js";
 import { printTable, type Section } from "./support/table.js";
@@ -15,6 +16,7 @@ const SECTIONS: Readonly<Record<string, () => Promise<Section>>> = {
   steps: benchSteps,
   "plan-length": benchPlanLength,
   "many-migrations": benchManyMigrations,
+  signature: benchSignature,
 };
 
 const wanted = process.argv.slice(2);
