@@ -3,7 +3,9 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "@temporalio/common";
 import { GracefulShutdownPeriodExpiredError, type WorkflowBundleOption } from "@temporalio/worker";
 import { z } from "zod";
+import { nodeEntry } from "../adapters/installation/node-entry.js";
 import { packageVersion } from "../adapters/installation/version.js";
+import { SPAWN_HELPER, useSpawnHelper } from "../adapters/process/processes.js";
 import {
   describeEndpoint,
   endpointFingerprint,
@@ -66,11 +68,13 @@ async function runRegistered(
   healthAddress: string,
 ): Promise<boolean> {
   const unregister = await registerThisWorker(options.dataDir, healthAddress);
+  const endHelper = await useSpawnHelper(nodeEntry(SPAWN_HELPER));
   try {
     logger.info("Worker starts", { ...state.report(), healthAddress });
     const bundle = await workflowBundle(options.parts.workflows, logger);
     return await superviseSessions(options, maxActivities, bundle, logger, state);
   } finally {
+    await endHelper();
     await unregister();
     logger.info("Worker ended");
   }

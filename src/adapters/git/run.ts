@@ -1,6 +1,7 @@
 import { stat } from "node:fs/promises";
-import { execa } from "execa";
 import { TowpathError } from "../../model/errors.js";
+import { SpawnFailure } from "../process/captured.js";
+import { capture } from "../process/processes.js";
 
 /** Where a git command works. Directories are given to git, never discovered: a step may have planted its own `.git`. */
 export interface GitPlace {
@@ -98,29 +99,28 @@ export async function runGit(
   args: readonly string[],
   options: GitOptions = {},
 ): Promise<GitResult> {
-  options.signal?.throwIfAborted();
-  const result = await execa("git", [...pinnedArguments(place), ...args], {
+  const { signal, maxBytes, input } = options;
+  const captured = await capture({
+    file: "git",
+    args: [...pinnedArguments(place), ...args],
     cwd: place.cwd,
     env: { ...place.env, ...options.env },
-    extendEnv: false,
-    reject: false,
-    encoding: "buffer",
-    stripFinalNewline: false,
-    maxBuffer: options.maxBytes ?? MAX_OUTPUT_BYTES,
-    ...(options.input === undefined ? { stdin: "ignore" as const } : { input: options.input }),
-    ...(options.signal === undefined ? {} : { cancelSignal: options.signal }),
+    input: input === undefined ? null : Buffer.from(input),
+    maxBytes: maxBytes ?? MAX_OUTPUT_BYTES,
+    signal,
+  }).catch(async (error: unknown) => {
+    if (error instanceof SpawnFailure) throw await notStarted(place, args, error);
+    throw error;
   });
-  options.signal?.throwIfAborted();
-  const stderr = Buffer.from(result.stderr).toString("utf8");
-  const { buffer, byteOffset, byteLength } = result.stdout;
-  const stdout = Buffer.from(buffer, byteOffset, byteLength);
-  if (result.isMaxBuffer && options.maxBytes !== undefined)
-    return { exitCode: 0, stdout, stderr, truncated: true };
-  if (result.exitCode === undefined) throw await notRun(place, args, result, stderr);
-  if (!(options.accept ?? [0]).includes(result.exitCode)) {
-    throw gitFailed(args, place.cwd, `exit code ${result.exitCode}`, stderr);
+  const { stdout, stderr, truncated } = captured;
+  if (truncated && maxBytes !== undefined) return { exitCode: 0, stdout, stderr, truncated };
+  const how = truncated ? "it writes too much" : `ended by ${captured.signal ?? "nobody knows what"}`;
+  if (truncated || captured.exitCode === null) throw gitFailed(args, place.cwd, how, stderr);
+  const { exitCode } = captured;
+  if (!(options.accept ?? [0]).includes(exitCode)) {
+    throw gitFailed(args, place.cwd, `exit code ${exitCode}`, stderr);
   }
-  return { exitCode: result.exitCode, stdout, stderr, truncated: false };
+  return { exitCode, stdout, stderr, truncated: false };
 }
 
 /** The output as text without its last newline. */
@@ -160,21 +160,15 @@ function gitFailed(args: readonly string[], cwd: string, how: string, stderr: st
   );
 }
 
-async function notRun(
+async function notStarted(
   place: GitPlace,
   args: readonly string[],
-  result: {
-    readonly signal?: string | undefined;
-    readonly code?: string | undefined;
-    readonly originalMessage?: string | undefined;
-  },
-  stderr: string,
+  failure: SpawnFailure,
 ): Promise<TowpathError> {
-  if (result.signal !== undefined) return gitFailed(args, place.cwd, `ended by ${result.signal}`, stderr);
-  if (result.code === "ENOENT" && (await isDirectory(place.cwd))) {
+  if (failure.code === "ENOENT" && (await isDirectory(place.cwd))) {
     return new TowpathError("GitFailed", "git was not found on PATH: install git 2.36 or newer");
   }
-  return gitFailed(args, place.cwd, result.originalMessage ?? "could not be started", stderr);
+  return gitFailed(args, place.cwd, failure.message, "");
 }
 
 async function isDirectory(path: string): Promise<boolean> {

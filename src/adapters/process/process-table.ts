@@ -29,6 +29,14 @@ export function processStartTime(pid: number): string | null {
   return listFromPs(pid).find((entry) => entry.pid === pid)?.startTime ?? null;
 }
 
+/**
+ * The start time of a child that has not been waited for, so that it is listed even if it has ended; null where the
+ * system does not list it then.
+ */
+export function childStartTime(pid: number): string | null {
+  return process.platform === "linux" ? (readProcStat(pid)?.startTime ?? null) : processStartTime(pid);
+}
+
 /** True when the process with this pid is still the one that started at `startTime`. */
 export function processAlive(pid: number, startTime: string): boolean {
   return processStartTime(pid) === startTime;
@@ -56,14 +64,21 @@ function currentBoot(): string {
 }
 
 function readProcEntry(pid: number): ProcessEntry | null {
+  const entry = readProcStat(pid);
+  return entry === null || entry.state === "Z" || entry.state === "X" ? null : entry;
+}
+
+/** Zombies included. */
+function readProcStat(pid: number): (ProcessEntry & { readonly state: string }) | null {
   const stat = readProcFile(pid, "stat");
   if (stat === null) return null;
   // The name, in parentheses, may hold anything; what follows the last one is: state ppid pgrp session … (proc_pid_stat(5)).
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  const [state, ppid, pgid, session] = fields;
+  const [state = "", ppid, pgid, session] = fields;
   const startTicks = fields[19];
-  if (state === "Z" || state === "X" || startTicks === undefined) return null;
+  if (startTicks === undefined) return null;
   return {
+    state,
     pid,
     ppid: Number(ppid),
     pgid: Number(pgid),

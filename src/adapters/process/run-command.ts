@@ -1,4 +1,3 @@
-import type { ChildProcess } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
@@ -7,7 +6,8 @@ import type { CommandLimits } from "../../model/feedback.js";
 import type { Redactor } from "../../model/redaction.js";
 import { CommandLog } from "./command-log.js";
 import { closeDescriptors, openInput, openPipe } from "./pipes.js";
-import { hasCode, MARK_VARIABLE, processStartTime } from "./process-table.js";
+import { hasCode, MARK_VARIABLE } from "./process-table.js";
+import type { Started } from "./helper-client.js";
 import { type Killed, killTree } from "./process-tree.js";
 import { type Command, type Spawned, spawnCommand } from "./spawn.js";
 import { watch, type Watchdog } from "./watchdog.js";
@@ -86,8 +86,10 @@ async function runLogged(options: RunOptions, log: CommandLog): Promise<Ending> 
   if (options.signal?.aborted) return { ...nothing, end: "cancelled" };
   const mark = options.mark ?? randomUUID();
   const pipe = await openPipe();
-  const spawned = await spawnInto(pipe.write, options, mark).catch((error: unknown) => {
+  const spawned = await spawnInto(pipe.write, options, mark).catch(async (error: unknown) => {
     closeDescriptors(pipe.read);
+    // It may have been started all the same, and nobody else knows of it.
+    await killTree({ mark }, options.killGraceMs ?? DEFAULT_KILL_GRACE_MS);
     throw error;
   });
   if ("failure" in spawned) {
@@ -110,20 +112,15 @@ async function spawnInto(output: number, options: RunOptions, mark: string): Pro
   }
 }
 
-/** A running command: who it is, its output, its exit. Made in the same turn as the process, so that no event is missed. */
+/** A running command: who it is, its output, its exit. */
 class Run {
   readonly identity: ProcessIdentity;
   readonly output: Socket;
   readonly exit: Promise<Pick<Ending, "exitCode" | "signal">>;
 
-  constructor({ child, pid }: { child: ChildProcess; pid: number }, output: number, mark: string) {
-    // Not yet reaped, so it is still listed even if it has exited; a zombie's start time is of no use to anybody.
-    this.identity = { pid, pgid: pid, startTime: processStartTime(pid) ?? "exited", mark };
-    this.exit = new Promise((resolve) => {
-      child.once("exit", (exitCode, signal) => {
-        resolve({ exitCode, signal });
-      });
-    });
+  constructor({ pid, startTime, exit }: Started, output: number, mark: string) {
+    this.identity = { pid, pgid: pid, startTime: startTime ?? "exited", mark };
+    this.exit = exit;
     this.output = new Socket({ fd: output, readable: true, writable: false });
   }
 }

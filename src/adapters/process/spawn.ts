@@ -1,8 +1,9 @@
-import { type ChildProcess, spawn } from "node:child_process";
 import { accessSync, constants, statSync } from "node:fs";
 import path from "node:path";
 import { messageOf, TowpathError } from "../../model/errors.js";
+import type { Started } from "./helper-client.js";
 import { hasCode } from "./process-table.js";
+import { start } from "./processes.js";
 
 /** What to run: a script, given whole to one shell, or a program with its arguments. */
 export type Command =
@@ -17,27 +18,18 @@ export interface SpawnRequest {
   readonly output: number;
 }
 
-export type Spawned = { readonly child: ChildProcess; readonly pid: number } | { readonly failure: string };
+export type Spawned = Started | { readonly failure: string };
 
-/**
- * Starts a command as the leader of its own session and process group. A command that cannot be started is an answer, not an exception.
- * All that depends on how processes are made is here, so that a helper process may take it over.
- */
+/** Starts a command as the leader of its own session and process group. A command that cannot be started is an answer, not an exception. */
 export async function spawnCommand(request: SpawnRequest): Promise<Spawned> {
   if (!isDirectory(request.cwd)) return { failure: `the working directory ${request.cwd} does not exist` };
   const [file, ...args] = programOf(request);
   try {
-    const child = spawn(file, args, {
-      cwd: request.cwd,
-      env: request.env,
-      stdio: [request.stdin, request.output, request.output],
-      detached: true,
-    });
-    const { pid } = child;
-    if (pid !== undefined) return { child, pid };
-    const error = await new Promise<Error>((resolve) => child.once("error", resolve));
-    return { failure: spawnFailure(file, error) };
+    const { cwd, env, stdin, output } = request;
+    return await start({ file, args, cwd, env, stdin, output });
   } catch (error) {
+    // Whether a process was started is not known: the caller ends whatever has its mark.
+    if (error instanceof TowpathError) throw error;
     return { failure: spawnFailure(file, error) };
   }
 }
