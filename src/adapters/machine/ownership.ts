@@ -13,8 +13,8 @@ export function ownUser(): Owner {
   return { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
 }
 
-/** Everybody may add, nobody may remove what is another's. */
-const SHARED_DIRECTORY = 0o1777;
+/** It lies below the data directory, which only its owner may enter. */
+const SHARED_DIRECTORY = 0o777;
 
 /**
  * Gives everything below a directory to a user; links are not followed. Only root can do so.

@@ -1,3 +1,4 @@
+import { defaultContainer, stepContainer } from "../../model/containers/settings.js";
 import type { ParamValue } from "../../model/messages.js";
 import { PHASES, type Phase } from "../../model/phases.js";
 import { listOf, needsOf, stepsInOrder } from "../../model/spec/order.js";
@@ -15,6 +16,8 @@ export interface PlannedStep {
   readonly needs: readonly string[];
   readonly if: string | boolean | null;
   readonly verify: readonly string[];
+  /** The image that its commands run in; null: on the host. */
+  readonly container: string | null;
   readonly timeout: string | null;
   readonly maxAttempts: number;
   readonly continueOnError: boolean;
@@ -84,7 +87,8 @@ function kindOf(step: SpecStep): PlannedStep["kind"] {
   return step.agent === undefined ? "survey" : "agent";
 }
 
-function plannedStep(step: SpecStep, defaults: Spec["defaults"]): PlannedStep {
+function plannedStep(step: SpecStep, spec: Spec): PlannedStep {
+  const { defaults } = spec;
   return {
     id: step.id,
     name: step.name ?? null,
@@ -94,6 +98,7 @@ function plannedStep(step: SpecStep, defaults: Spec["defaults"]): PlannedStep {
     needs: needsOf(step),
     if: step.if ?? null,
     verify: listOf(step.verify),
+    container: step.uses === undefined ? (stepContainer(spec, step.container)?.image ?? null) : null,
     timeout: step.timeout ?? defaults?.timeout ?? null,
     maxAttempts: step.retry?.["max-attempts"] ?? defaults?.retry?.["max-attempts"] ?? 1,
     continueOnError: step["continue-on-error"] ?? false,
@@ -150,7 +155,7 @@ export function plannedPhases(spec: Spec, manual: boolean): PlannedPhase[] {
     );
     return {
       phase,
-      steps: steps.map((step) => plannedStep(step, spec.defaults)),
+      steps: steps.map((step) => plannedStep(step, spec)),
       features: phase === "guardrail" ? plannedFeatures(spec) : null,
       gate: plannedGate(phase, definition?.gate),
       manual: manual || (definition?.manual ?? false),
@@ -171,11 +176,20 @@ export function handsOnPhases(): PlannedPhase[] {
 
 /** Every command of a spec that would run on the host, each once. */
 export function hostCommands(spec: Spec): string[] {
-  const phases = PHASES.flatMap((phase) => spec.phases[phase] ?? []);
-  const steps = phases.flatMap((phase) => phase.steps ?? []);
-  const gates = phases.flatMap((phase) => phase.gate ?? []);
-  const features = spec.phases.guardrail?.features;
+  const steps = PHASES.flatMap((phase) => spec.phases[phase]?.steps ?? []);
   const commands = [
+    ...(defaultContainer(spec) === null ? commandsOutsideSteps(spec) : []),
+    ...steps
+      .filter((step) => stepContainer(spec, step.container) === null)
+      .flatMap((step) => [step.run, step.agent?.command].concat(listOf(step.verify))),
+  ];
+  return [...new Set(commands.filter((command) => command !== undefined))];
+}
+
+function commandsOutsideSteps(spec: Spec): (string | undefined)[] {
+  const gates = PHASES.flatMap((phase) => spec.phases[phase]?.gate ?? []);
+  const features = spec.phases.guardrail?.features;
+  return [
     spec.workspace?.setup,
     spec.requirements?.generate,
     spec.baseline?.run,
@@ -183,8 +197,6 @@ export function hostCommands(spec: Spec): string[] {
       feature.test,
       feature["test-after"],
     ]),
-    ...steps.flatMap((step) => [step.run, step.agent?.command].concat(listOf(step.verify))),
     ...gates.flatMap((gate) => (gate.ratchet ?? []).map((ratchet) => ratchet.run).concat(listOf(gate.run))),
   ];
-  return [...new Set(commands.filter((command) => command !== undefined))];
 }

@@ -20,6 +20,7 @@ function stepRemarks(step: PlannedStep): string[] {
     ...(step.needs.length === 0 ? [] : [`needs ${step.needs.join(", ")}`]),
     ...(step.if === null ? [] : [`if ${printable(String(step.if))}`]),
     ...(step.maxAttempts > 1 ? [`up to ${step.maxAttempts} attempts`] : []),
+    ...(step.container === null ? [] : [`in a container of ${step.container}`]),
     ...(step.timeout === null ? [] : [`timeout ${step.timeout}`]),
     ...(step.continueOnError ? ["goes on when it fails"] : []),
   ];
