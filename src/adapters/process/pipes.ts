@@ -1,11 +1,10 @@
-import { execFile } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { closeSync, constants, openSync, writeFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
-import { promisify } from "node:util";
 import { TowpathError } from "../../model/errors.js";
+import { capture } from "./processes.js";
 
 /** The two ends of a pipe, as file descriptors. */
 export interface PipeEnds {
@@ -14,7 +13,7 @@ export interface PipeEnds {
 }
 
 /** A spawn of mkfifo is paid once for so many commands. */
-const PIPES_AT_ONCE = 8;
+const PIPES_AT_ONCE = 16;
 
 const ready: PipeEnds[] = [];
 let making: Promise<void> | undefined;
@@ -41,7 +40,7 @@ async function makePipes(): Promise<void> {
     const directory = await mkdtemp(path.join(os.tmpdir(), "towpath-pipes-"));
     try {
       const names = Array.from({ length: PIPES_AT_ONCE }, (_, index) => path.join(directory, String(index)));
-      await promisify(execFile)("mkfifo", ["-m", "600", ...names]);
+      await makeFifos(directory, names);
       for (const name of names) ready.push(openEnds(name));
     } finally {
       await rm(directory, { recursive: true });
@@ -53,6 +52,13 @@ async function makePipes(): Promise<void> {
       { cause: error },
     );
   }
+}
+
+async function makeFifos(cwd: string, names: readonly string[]): Promise<void> {
+  const env = { PATH: process.env["PATH"] ?? "/usr/bin:/bin" };
+  const args = ["-m", "600", ...names];
+  const { exitCode, stderr } = await capture({ file: "mkfifo", args, cwd, env, input: null, maxBytes: 0 });
+  if (exitCode !== 0) throw new Error(`mkfifo: ${stderr}`);
 }
 
 /** The reading end must not block while it is opened; the writing end must block, as programs expect of their output. */

@@ -18,9 +18,9 @@ export interface ProcessEntry {
   readonly mark: () => string | null;
 }
 
-/** All living processes that this user can see. */
-export function listProcesses(): ProcessEntry[] {
-  return process.platform === "linux" ? listFromProc() : listFromPs();
+/** All living processes that this user can see; on Linux only those that `mayMatter` has not ruled out by their pid. */
+export function listProcesses(mayMatter?: (pid: number) => boolean): ProcessEntry[] {
+  return process.platform === "linux" ? listFromProc(mayMatter) : listFromPs();
 }
 
 /** The start time of a living process, or null when there is none with this pid. */
@@ -49,10 +49,12 @@ export function startedBefore(a: string, b: string): boolean {
   return bootOfA === bootOfB && Number(ticksOfA) < Number(ticksOfB);
 }
 
-function listFromProc(): ProcessEntry[] {
+function listFromProc(mayMatter: (pid: number) => boolean = () => true): ProcessEntry[] {
   return readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name))
-    .flatMap((name) => readProcEntry(Number(name)) ?? []);
+    .map(Number)
+    .filter(mayMatter)
+    .flatMap((pid) => readProcEntry(pid) ?? []);
 }
 
 let bootId: string | undefined;

@@ -1,9 +1,14 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { ProcessIdentity } from "../../model/command.js";
 import { hasCode, listProcesses, type ProcessEntry, startedBefore } from "./process-table.js";
+import type { YoungerPids } from "./younger-pids.js";
 
 /** What is known of a run; a successor may know only its mark. */
-export type RunTrace = Pick<ProcessIdentity, "mark"> & Partial<ProcessIdentity>;
+export type RunTrace = Pick<ProcessIdentity, "mark"> &
+  Partial<ProcessIdentity> & {
+    /** Taken before the run began, by the process that asks: rules out most processes by their number. */
+    readonly younger?: YoungerPids | undefined;
+  };
 
 export interface Killed {
   /** Processes that were found alive and were sent a signal. */
@@ -66,7 +71,7 @@ async function signalUntilGone(
   const deadline = performance.now() + withinMs;
   const signalled = new Set<string>();
   for (let pause = POLL_MS.first; ; pause = Math.min(pause * 2, POLL_MS.last)) {
-    const left = selectRun(listProcesses(), run);
+    const left = selectRun(listProcesses(run.younger?.than(run.pid)), run);
     if (left.length === 0) return left;
     for (const entry of left) {
       const key = `${entry.pid}/${entry.startTime}`;

@@ -11,6 +11,7 @@ import type { Started } from "./helper-client.js";
 import { type Killed, killTree } from "./process-tree.js";
 import { type Command, type Spawned, spawnCommand } from "./spawn.js";
 import { watch, type Watchdog } from "./watchdog.js";
+import { type YoungerPids, youngerPids } from "./younger-pids.js";
 
 export const DEFAULT_KILL_GRACE_MS = 5000;
 
@@ -86,6 +87,7 @@ async function runLogged(options: RunOptions, log: CommandLog): Promise<Ending> 
   if (options.signal?.aborted) return { ...nothing, end: "cancelled" };
   const mark = options.mark ?? randomUUID();
   const pipe = await openPipe();
+  const younger = youngerPids();
   const spawned = await spawnInto(pipe.write, options, mark).catch(async (error: unknown) => {
     closeDescriptors(pipe.read);
     // It may have been started all the same, and nobody else knows of it.
@@ -97,7 +99,7 @@ async function runLogged(options: RunOptions, log: CommandLog): Promise<Ending> 
     await log.note(`cannot start the command: ${spawned.failure}`);
     return { ...nothing, end: "spawn-failed" };
   }
-  return supervise(new Run(spawned, pipe.read, mark), options, log);
+  return supervise(new Run(spawned, pipe.read, mark, younger), options, log);
 }
 
 async function spawnInto(output: number, options: RunOptions, mark: string): Promise<Spawned> {
@@ -118,10 +120,20 @@ class Run {
   readonly output: Socket;
   readonly exit: Promise<Pick<Ending, "exitCode" | "signal">>;
 
-  constructor({ pid, startTime, exit }: Started, output: number, mark: string) {
+  constructor(
+    { pid, startTime, exit }: Started,
+    output: number,
+    mark: string,
+    private readonly younger: YoungerPids | undefined,
+  ) {
     this.identity = { pid, pgid: pid, startTime: startTime ?? "exited", mark };
     this.exit = exit;
     this.output = new Socket({ fd: output, readable: true, writable: false });
+  }
+
+  /** Ends whatever is left of it. */
+  async kill(graceMs: number): Promise<Killed> {
+    return killTree({ ...this.identity, younger: this.younger }, graceMs);
   }
 }
 
@@ -137,13 +149,13 @@ async function supervise(run: Run, options: RunOptions, log: CommandLog): Promis
       failureOf(copying),
       failureOf(starting),
     ]);
-    const { survivors } = await killTree(run.identity, graceMs);
+    const { survivors } = await run.kill(graceMs);
     await starting;
     await drain(copying, run.output, log);
     const lost = survivors.includes(run.identity.pid);
     return { ...(lost ? { exitCode: null, signal: null } : await run.exit), end, survivors };
   } catch (error) {
-    await killTree(run.identity, graceMs);
+    await run.kill(graceMs);
     throw error;
   } finally {
     watchdog.stop();
