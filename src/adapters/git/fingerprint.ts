@@ -103,15 +103,49 @@ function includes(config: string): string[] {
   return values.map((value) => value.trim().replaceAll(/^"|"$/g, ""));
 }
 
-/** Notes the file's digest. @returns its text, or null where there is none */
+interface ReadFile {
+  readonly stamp: string;
+  readonly digest: string;
+  readonly text: string;
+}
+
+const SETTLED_MS = 1_000;
+const MAX_REMEMBERED = 1_000;
+const MAX_REMEMBERED_CHARACTERS = 64 * 1024;
+
+/** Files that were read, by path; a link is not among them, for what it leads to may change without it. */
+const remembered = new Map<string, ReadFile>();
+
+function remember(path: string, file: ReadFile): void {
+  if (file.text.length > MAX_REMEMBERED_CHARACTERS) return;
+  if (remembered.size >= MAX_REMEMBERED) remembered.clear();
+  remembered.set(path, file);
+}
+
+/**
+ * Notes the file's digest. A file that has not changed since it was last read is not read again: the kernel sets the
+ * time of its last change, which nobody without the machine's clock in hand can set back.
+ * @returns its text, or null where there is none
+ */
 async function addFile(files: Map<string, string>, path: string): Promise<string | null> {
   try {
-    const found = await lstat(path);
+    const found = await lstat(path, { bigint: true });
+    const stamp = `${found.dev} ${found.ino} ${found.mode} ${found.size} ${found.mtimeNs} ${found.ctimeNs}`;
+    const known = remembered.get(path);
+    if (known?.stamp === stamp) {
+      files.set(path, known.digest);
+      return known.text;
+    }
     const hash = createHash("sha256").update(`${found.mode}\0`);
     if (found.isSymbolicLink()) hash.update(`${await readlink(path)}\0`);
     const content = await readFile(path);
-    files.set(path, hash.update(content).digest("hex"));
-    return content.toString("utf8");
+    const digest = hash.update(content).digest("hex");
+    const text = content.toString("utf8");
+    files.set(path, digest);
+    // What was changed just now may be changed again within the tick of the file system's clock.
+    const isSettled = Date.now() - Number(found.ctimeMs) > SETTLED_MS;
+    if (found.isFile() && isSettled) remember(path, { stamp, digest, text });
+    return text;
   } catch (error) {
     if (isMissing(error)) return null;
     if (!isDirectoryError(error)) throw error;

@@ -1,4 +1,13 @@
-import { chmodSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import {
@@ -24,6 +33,20 @@ describe("the configuration's fingerprint", () => {
     expect(() => {
       requireSameConfiguration(before, after);
     }).not.toThrow("the step changed");
+  });
+
+  it("changes by an edit of the same size whose time was put back, also of a file that was read long ago", async () => {
+    const laid = await laidWorktree();
+    const config = join(laid.root, ".git/config");
+    await expect.poll(() => Date.now() - statSync(config).ctimeMs, { timeout: 5_000 }).toBeGreaterThan(1_200);
+    const before = await configurationFingerprint(laid.worktree);
+    expect(await configurationFingerprint(laid.worktree)).toEqual(before);
+    const { atime, mtime } = statSync(config);
+    const text = readFileSync(config, "utf8");
+    writeFileSync(config, text.replace("bare = false", "bare =  true"));
+    utimesSync(config, atime, mtime);
+    const after = await configurationFingerprint(laid.worktree);
+    expect(changedConfiguration(before, after)).toEqual([config]);
   });
 
   it.each<[string, (laid: Laid) => void, string]>([
