@@ -16,6 +16,24 @@ const AS: CommandOption = {
 /** The commands that start, show and steer migrations, in the order of the help. */
 export const MIGRATION_COMMANDS: readonly CommandDefinition[] = [
   {
+    name: "init",
+    description: "look at a project and write a migration spec to begin with",
+    arguments: [
+      ["[path]", "the project: a git checkout, or a folder of one (default: the working directory)"],
+    ],
+    options: [
+      { flags: "--target <target>", description: "what to migrate to (default: next)" },
+      { flags: "--force", description: "overwrite a towpath.yaml that is there" },
+    ],
+    help: `The spec measures the project's tests before and after, and holds a step that changes nothing where your change
+goes. Known: npm (node --test, jest, vitest, mocha, tape), pytest, go test, Maven surefire, cargo test; otherwise the
+command that the project names. Nothing of the project is run.
+
+Example:
+  towpath init --target python3`,
+    load: async () => (await import("./commands/init.js")).init,
+  },
+  {
     name: "start",
     description: "start a migration of a codebase",
     arguments: [

@@ -158,3 +158,21 @@ async function rootOf(projectDir: string): Promise<string> {
 async function* given(files: Iterable<string>): AsyncGenerator<string> {
   yield* new Set(files);
 }
+
+/**
+ * The texts of files at a project's root that are there and can be read; one that is too large counts as empty.
+ * @throws TowpathError `StorageFailed`
+ */
+export async function readRootFiles(
+  projectDir: string,
+  names: readonly string[],
+): Promise<ReadonlyMap<string, string>> {
+  const root = await rootOf(projectDir);
+  const texts = new Map<string, string>();
+  for (const name of names) {
+    const read = await readText(root, name);
+    if (read.kind === "text") texts.set(name, read.text);
+    else if (read.why === "tooLarge") texts.set(name, "");
+  }
+  return texts;
+}
