@@ -54,7 +54,7 @@ async function attempt(host: Host, input: AttemptStep, signal: AbortSignal): Pro
   const step = resolveStep(migration.spec, input.step);
   const record = stepRecord(migration.manifest, input.step);
   const survivor = await survivorOf(host, migration, step, record, input.attempt);
-  const known = survivor === null ? await knownWorktree(host, migration) : null;
+  const known = survivor === null ? knownWorktree(host, migration) : null;
   const worktree = known?.worktree ?? (await openWorktree(host, migration.manifest, signal, survivor));
   if (record?.attempts === input.attempt && (record.status === "completed" || record.status === "failed")) {
     return answerAgain(host, migration, worktree, record, signal);
@@ -111,10 +111,10 @@ async function survivorOf(
 }
 
 /** The worktree, if the attempt before this one ended in order in this process and nothing has happened since. */
-async function knownWorktree(host: Host, { id, manifest }: SpecMigration): Promise<KnownWorktree | null> {
+function knownWorktree(host: Host, { id, manifest }: SpecMigration): KnownWorktree | null {
   const expected = { revision: manifest.revision, head: headOf(manifest) };
   const known = takeKnownWorktree(worktreePath(host.dataDir, id), expected);
-  return known !== null && (await isStillThere(known.worktree, known.pristine)) ? known : null;
+  return known !== null && isStillThere(known.worktree, known.pristine) ? known : null;
 }
 
 function remember(host: Host, manifest: Manifest, worktree: Worktree, pristine: Pristine | null): void {

@@ -1,5 +1,6 @@
+import { lstatSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { lstatIfPresent, readIfPresent } from "./files.js";
+import { isMissing } from "./files.js";
 import { stampOf } from "./index-file.js";
 import type { RawPath } from "./paths.js";
 import { branchRef, privateIndex, type Worktree } from "./places.js";
@@ -34,12 +35,19 @@ export async function isIndexAsNoted(worktree: Worktree, { indexStamp }: Pristin
  * Whether directory, HEAD and branch are still there as they were noted, by a few small files: what git would be asked
  * for by three processes. A branch that has been packed meanwhile is answered by no.
  */
-export async function isStillThere(worktree: Worktree, { commit }: Pristine): Promise<boolean> {
+export function isStillThere(worktree: Worktree, { commit }: Pristine): boolean {
   const ref = branchRef(worktree);
-  const [directory, head, branch] = await Promise.all([
-    lstatIfPresent(worktree.path),
-    readIfPresent(join(worktree.gitDir, "HEAD")),
-    readIfPresent(join(worktree.commonDir, ref)),
-  ]);
-  return directory?.isDirectory() === true && head === `ref: ${ref}\n` && branch === `${commit}\n`;
+  if (lstatSync(worktree.path, { throwIfNoEntry: false })?.isDirectory() !== true) return false;
+  const isOnBranch = textNow(join(worktree.gitDir, "HEAD")) === `ref: ${ref}\n`;
+  return isOnBranch && textNow(join(worktree.commonDir, ref)) === `${commit}\n`;
+}
+
+/** Synchronous: a few bytes are read sooner than the thread pool answers. */
+function textNow(path: string): string | null {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    if (isMissing(error)) return null;
+    throw error;
+  }
 }

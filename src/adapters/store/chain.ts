@@ -15,7 +15,7 @@ import {
 import type { Manifest } from "../../model/manifest.js";
 import {
   type FileIdentity,
-  identityAt,
+  identityNow,
   linkNew,
   namesIn,
   readRegularFile,
@@ -98,11 +98,11 @@ function storedEntry(
  * @returns null when the tail's own entry is gone or another: the chain has to be read anew
  */
 export async function catchUp(state: string, tail: Tail): Promise<Tail | null> {
-  const [identity, next] = await Promise.all([
-    identityAt(join(state, entryFileName(tail.version))),
-    readRegularFile(join(state, entryFileName(tail.version + 1))),
-  ]);
+  const identity = identityNow(join(state, entryFileName(tail.version)));
   if (identity === null || !sameIdentity(identity, tail.identity)) return null;
+  const nextPath = join(state, entryFileName(tail.version + 1));
+  if (identityNow(nextPath) === null) return tail;
+  const next = await readRegularFile(nextPath);
   const stored: StoredEntry[] = [];
   for (let file = next; file !== null;) {
     const version = tail.version + stored.length + 1;

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from "node:crypto";
-import { constants, type BigIntStats } from "node:fs";
+import { constants, lstatSync, type BigIntStats } from "node:fs";
 import { link, lstat, open, readdir, rename, unlink, type FileHandle } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
@@ -61,6 +61,19 @@ export async function identityAt(path: string): Promise<FileIdentity | null> {
     return identityOf(await lstat(path, { bigint: true }));
   } catch (error) {
     if (hasCode(error, "ENOENT")) return null;
+    throw storageFailed("look at", path, error);
+  }
+}
+
+/**
+ * Like {@link identityAt}, but at once: what is asked before each write and each guard of a running attempt is told
+ * sooner than the thread pool answers.
+ */
+export function identityNow(path: string): FileIdentity | null {
+  try {
+    const stats = lstatSync(path, { bigint: true, throwIfNoEntry: false });
+    return stats === undefined ? null : identityOf(stats);
+  } catch (error) {
     throw storageFailed("look at", path, error);
   }
 }
