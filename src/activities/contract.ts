@@ -56,6 +56,8 @@ export interface Standing {
 export interface Workspace {
   readonly branch: string;
   readonly baseCommit: string;
+  /** That the migration's commands run in, and that are to be refreshed first; absent: none. */
+  readonly images?: readonly string[];
 }
 
 export interface PreparationResult {

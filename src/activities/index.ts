@@ -3,17 +3,20 @@ import { attemptStep } from "./attempt.js";
 import { continueWithSpec } from "./continuation.js";
 import type { MigrationActivities } from "./contract.js";
 import { beginPhase, nextSteps, recordWaiting, rollback, skip, tolerate } from "./decisions.js";
+import type { EngineActivities } from "./engine-contract.js";
 import { finish } from "./finish.js";
 import { generateRequirements } from "./generation.js";
 import { checkGate } from "./gates.js";
 import { whileAlive } from "./heartbeat.js";
 import type { Host } from "./host.js";
+import { refreshImage } from "./images.js";
 import { advance, recordApproval } from "./leaving.js";
 import { createMigration, layWorkspace, runBaseline, runSetup } from "./preparation.js";
 import { decideOnRequirements } from "./requirements.js";
+import { sweepOrphans } from "./sweep.js";
 
 /** The activities of a host, bound to its data directory, environment and clock. */
-export function createActivities(host: Host): MigrationActivities {
+export function createActivities(host: Host): MigrationActivities & EngineActivities {
   return {
     createMigration: (input) => whileAlive(() => createMigration(host, input)),
     adoptMigration: (input) => whileAlive(() => adoptMigration(host, input)),
@@ -34,5 +37,7 @@ export function createActivities(host: Host): MigrationActivities {
     advancePhase: (input) => whileAlive(() => advance(host, input)),
     recordWaiting: (input) => whileAlive(() => recordWaiting(host, input)),
     finishMigration: (input) => finish(host, input),
+    refreshImage: (input) => refreshImage(host, input),
+    sweepOrphans: (input) => sweepOrphans(host, input),
   };
 }

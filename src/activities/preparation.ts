@@ -4,6 +4,7 @@ import { openRepository, resolveCommit, treeOf } from "../adapters/git/repositor
 import { layWorktree } from "../adapters/git/worktree.js";
 import { undo } from "../adapters/git/undo.js";
 import { succeeded } from "../model/command.js";
+import { refreshedImages } from "../model/containers/settings.js";
 import { TowpathError } from "../model/errors.js";
 import { migrationBranch } from "../model/ids.js";
 import type { Manifest, StepRecord } from "../model/manifest.js";
@@ -18,6 +19,7 @@ import { createManifest } from "../model/transitions.js";
 import { clearOutDirectory, failureLine, runScript } from "./commands.js";
 import type { CreateMigration, PreparationResult, Workspace } from "./contract.js";
 import { heartbeating } from "./heartbeat.js";
+import { optedOut } from "./images.js";
 import {
   type Host,
   openSpecMigration,
@@ -101,8 +103,13 @@ export function layWorkspace(
       migrationId: manifest.id,
       signal,
     });
-    return { branch, baseCommit: headOf(manifest) };
+    return { branch, baseCommit: headOf(manifest), images: await imagesToRefresh(host, manifest) };
   });
+}
+
+async function imagesToRefresh(host: Host, manifest: Manifest): Promise<string[]> {
+  if (manifest.mode !== "spec" || optedOut(host)) return [];
+  return refreshedImages((await openSpecMigration(host, manifest.id)).spec);
 }
 
 async function baseRef(host: Host, manifest: Manifest): Promise<string> {

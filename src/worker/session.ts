@@ -95,6 +95,8 @@ function hostWorker(options: SessionOptions, connection: NativeConnection): Prom
   return Worker.create({
     ...common(options, connection),
     taskQueue: hostQueue(options.hostId),
+    // What concerns this host's engine alone is decided here as well.
+    workflowBundle: options.workflowBundle,
     activities: options.activities,
     ...HOST_WORKER_OPTIONS,
     maxConcurrentActivityTaskExecutions: options.maxActivities,

@@ -1,1 +1,3 @@
+export { imageRefresh } from "./image-refresh.js";
 export { migration } from "./migration.js";
+export { orphanSweep } from "./orphan-sweep.js";

@@ -9,6 +9,7 @@ import {
 } from "@temporalio/workflow";
 import { MigrationInput, type MigrationResult, type StopRequest } from "../model/messages.js";
 import { nextPhase, type Phase } from "../model/phases.js";
+import { refreshImages } from "./image-use.js";
 import { type HostActivities, activitiesOf } from "./host-activities.js";
 import { Mailbox, type RequestKind } from "./mailbox.js";
 import * as contract from "./migration.contract.js";
@@ -139,9 +140,11 @@ class MigrationProcess {
     if (!this.created) await (this.input.adopt === true ? this.adopt() : this.create());
     this.created = true;
     const laid = { migrationId, operation: this.state.nextOperation("lay-workspace") };
-    this.state.workspace = await this.reception.untilDone("Laying the worktree", () =>
+    const { images = [], ...workspace } = await this.reception.untilDone("Laying the worktree", () =>
       this.host.long.layWorkspace.executeWithOptions({ summary: "worktree on a branch of its own" }, [laid]),
     );
+    this.state.workspace = workspace;
+    await refreshImages(this.input.hostId, images, this.reception);
   }
 
   /** Runs a phase to the end of its gate. Answers the phase to go on with: the next, or an earlier one after a rollback. */

@@ -39,6 +39,7 @@ export async function startHost(activities: MigrationActivities): Promise<Runnin
     Worker.create({
       connection,
       taskQueue: hostQueue(hostId),
+      workflowBundle,
       activities: { ...activities },
       ...HOST_WORKER_OPTIONS,
     }),

@@ -13,6 +13,8 @@ export interface ContainerSettings {
   readonly env: Readonly<Record<string, string>>;
   /** `uid` or `uid:gid`; null: whoever owns the workspace. */
   readonly user: string | null;
+  /** The image is refreshed before it is used: pulled, and what it supersedes removed. */
+  readonly prune: boolean;
 }
 
 const GIB = 1024 ** 3;
@@ -44,12 +46,22 @@ export function stepContainer(spec: Spec, own: SpecContainer | undefined): Conta
 
 /** Every image that a spec's commands run in, as written, each once. */
 export function containerImages(spec: Spec): string[] {
+  return [...new Set(containersOf(spec).map(({ image }) => image))];
+}
+
+/** Those of them that are pulled before they are used, and whose superseded predecessors are removed. */
+export function refreshedImages(spec: Spec): string[] {
+  const containers = containersOf(spec);
+  const left = new Set(containers.filter(({ prune }) => !prune).map(({ image }) => image));
+  return containerImages(spec).filter((image) => !left.has(image));
+}
+
+function containersOf(spec: Spec): ContainerSettings[] {
   const steps = PHASES.flatMap((phase) => spec.phases[phase]?.steps ?? []);
-  const containers = steps
+  const own = steps
     .filter((step) => step.uses === undefined)
     .map((step) => stepContainer(spec, step.container));
-  const images = [defaultContainer(spec), ...containers].map((container) => container?.image);
-  return [...new Set(images.filter((image) => image !== undefined))];
+  return [defaultContainer(spec), ...own].filter((container) => container !== null);
 }
 
 function fieldsOf(container: SpecContainer | undefined): ContainerFields | null {
@@ -59,7 +71,7 @@ function fieldsOf(container: SpecContainer | undefined): ContainerFields | null 
 
 function settingsOf(fields: ContainerFields | null): ContainerSettings | null {
   if (fields?.image === undefined) return null;
-  const { image, network, memory, cpus, pids, env, user } = fields;
+  const { image, network, memory, cpus, pids, env, user, prune } = fields;
   return {
     image,
     network: network ?? DEFAULTS.network,
@@ -68,5 +80,6 @@ function settingsOf(fields: ContainerFields | null): ContainerSettings | null {
     pids: pids ?? DEFAULTS.pids,
     env: Object.fromEntries(Object.entries(env ?? {}).map(([name, value]) => [name, String(value)])),
     user: user === undefined ? null : String(user),
+    prune: prune ?? true,
   };
 }

@@ -20,8 +20,31 @@ export const RefreshRequest = z.object({
   aboveDiskPercent: z.number().min(0).max(100).nullable(),
   /** A plan that was shown: only what it lists goes. */
   shown: PrunePlan.nullable(),
+  /** A failed pull fails the workflow: for schedules, which are tried again and paused by failures. */
+  failOnProblem: z.boolean(),
 });
 export type RefreshRequest = z.infer<typeof RefreshRequest>;
+
+/** What holds where nobody says otherwise: superseded images go at once. */
+export const REFRESH_DEFAULTS = {
+  prune: true,
+  dryRun: false,
+  keepNewest: 1,
+  minAgeMs: 0,
+  pins: [],
+  keepTagged: false,
+  aboveBytes: null,
+  aboveDiskPercent: null,
+  shown: null,
+  failOnProblem: false,
+} as const satisfies Omit<Mutable<RefreshRequest>, "hostId" | "reference">;
+
+type Mutable<T> = { readonly [K in keyof T]: T[K] extends (infer U)[] ? readonly U[] : T[K] };
+
+/** One refresh at a time of a repository on a host: the second request joins the first. */
+export function refreshWorkflowId(hostId: string, repository: string, dryRun: boolean): string {
+  return `image-refresh:${hostId}:${repository}${dryRun ? ":dry-run" : ""}`;
+}
 
 export const Removed = z.object({ id: z.string(), references: z.array(z.string()), bytes: z.number() });
 export type Removed = z.infer<typeof Removed>;

@@ -121,6 +121,10 @@ const ContainerFields = z.strictObject({
     .union([z.int().min(1, USER_HELP), z.string().regex(/^[1-9]\d{0,9}(:\d{1,10})?$/, USER_HELP)])
     .optional()
     .meta({ description: "Default: whoever owns the workspace." }),
+  prune: z
+    .boolean()
+    .optional()
+    .meta({ description: "false: the image is not pulled anew, and none of its predecessors is removed." }),
 });
 
 export const SpecContainer = z

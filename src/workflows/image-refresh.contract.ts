@@ -1,0 +1,3 @@
+/** What clients start by name. */
+export const IMAGE_REFRESH_WORKFLOW = "imageRefresh";
+export const ORPHAN_SWEEP_WORKFLOW = "orphanSweep";
