@@ -151,7 +151,11 @@ async function begin({
       result: null,
     }));
   } catch (error) {
-    if (made === "created") await deleteTag({ repo: worktree, tag, expected: base });
+    // A tag that is recorded all the same is that of the execution which has taken over.
+    const { checkpoints } = await host.store.readManifest(migration.id);
+    if (made === "created" && !checkpoints.includes(tag)) {
+      await deleteTag({ repo: worktree, tag, expected: base });
+    }
     throw error;
   }
   await host.store.writeCheckpointFile(migration.id, {

@@ -37,6 +37,8 @@ export class Fleet implements Scene {
   deaths = 0;
   /** Few, so that a worker that stands still takes few tasks with it. */
   pollers: number | null = null;
+  /** What the next process does. */
+  roles: readonly ("workflow" | "host")[] = ["workflow", "host"];
   private isEnded = false;
   readonly hostId = `fault-${randomBytes(4).toString("hex")}`;
   readonly log: string;
@@ -92,6 +94,7 @@ export class Fleet implements Scene {
       workflowQueue: `towpath-${this.hostId}`,
       dataDir: this.dataDir,
       trace: this.trace,
+      roles: this.roles,
       pollers: this.pollers,
       aim,
     };
