@@ -1,7 +1,7 @@
 import type { BigIntStats } from "node:fs";
 import { z } from "zod";
 import type { CodeRecord } from "../../model/requirements/code.js";
-import { hasCode, readRegularFile, removeFile, renameInto, sha256, writeTemporary } from "../store/files.js";
+import { hasCode, readRegularFile, renameInto, sha256, writeTemporary } from "../store/files.js";
 import { TowpathError } from "../../model/errors.js";
 import { isDirectoryThere } from "./directories.js";
 import type { RequirementsPaths } from "./paths.js";
@@ -75,11 +75,6 @@ export class CodeIndex {
       const cause = error instanceof TowpathError ? error.cause : error;
       if (!hasCode(cause, "ENOSPC", "EDQUOT", "EACCES", "EPERM", "EROFS")) throw error;
     }
-  }
-
-  /** Forgets a damaged or unwanted index. */
-  static async forget(path: string): Promise<void> {
-    await removeFile(path);
   }
 }
 
