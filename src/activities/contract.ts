@@ -156,6 +156,8 @@ export interface GateResult {
   /** The committed tree that was checked. */
   readonly tree: string;
   readonly approval: ApprovalRule | null;
+  /** What a person has to approve by name; in history at most 20, in the manifest all. */
+  readonly exceptions?: { readonly count: number; readonly named: readonly string[] };
 }
 
 export interface ApprovalRule {

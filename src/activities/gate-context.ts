@@ -26,6 +26,8 @@ export interface GateContext {
 export interface Finding {
   readonly refusals: readonly string[];
   readonly evidence: readonly string[];
+  /** What does not hold and a person may approve by name. */
+  readonly exceptions?: readonly string[];
 }
 
 export const NOTHING: Finding = { refusals: [], evidence: [] };

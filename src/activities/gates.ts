@@ -10,13 +10,21 @@ import { clearOutDirectory, failureLine } from "./commands.js";
 import type { GateResult, PhaseOperation } from "./contract.js";
 import { projectPlanFile } from "./decisions.js";
 import { characterise, verifyFeatures } from "./features.js";
-import { fileName, type Finding, GATE_LIMITS, type GateContext, runGateScript } from "./gate-context.js";
+import {
+  fileName,
+  type Finding,
+  GATE_LIMITS,
+  type GateContext,
+  NOTHING,
+  runGateScript,
+} from "./gate-context.js";
 import { heartbeating } from "./heartbeat.js";
 import { type Host, openSpecMigration } from "./host.js";
 import { loadBaseline, loadReport, type StoredReport } from "./reports.js";
 import { cleanWorktree, headOf, openWorktree, standing } from "./workspace.js";
 
 const MAX_REFUSALS = 20;
+const MAX_EXCEPTIONS = 200;
 const MAX_REFUSAL_TEXT = 1_000;
 
 /**
@@ -38,8 +46,17 @@ export function checkGate(host: Host, input: PhaseOperation): Promise<GateResult
     const findings = await findAll(context, gate);
     await undo({ worktree, commit, exclude: migration.exclude, guard });
     const record = await recordGate(context, input.operation, findings);
-    return { open: record.open, refusals: record.refusals, tree: record.tree, approval: gate.approval };
+    const { open, refusals, exceptions } = record;
+    const answer = { open, refusals, tree: record.tree, approval: approvalRule(gate, exceptions) };
+    if (exceptions.length === 0) return answer;
+    return { ...answer, exceptions: { count: exceptions.length, named: exceptions.slice(0, MAX_REFUSALS) } };
   });
+}
+
+/** Exceptions need a person, also where the spec asks for nobody otherwise. */
+function approvalRule(gate: ResolvedGate, exceptions: readonly string[]): GateResult["approval"] {
+  if (gate.approval !== null || exceptions.length === 0) return gate.approval;
+  return { required: 1, timeoutMs: null, onTimeout: "pause" };
 }
 
 async function findAll(context: GateContext, gate: ResolvedGate): Promise<Finding[]> {
@@ -49,8 +66,9 @@ async function findAll(context: GateContext, gate: ResolvedGate): Promise<Findin
   if (phase === "migrate") await projectPlanFile(host, migration.id);
   findings.push({ refusals: await host.store.fileGateRefusals(migration.id, phase), evidence: [] });
   const report = await newestReport(context);
-  if (phase === "verify") findings.push(await verifyFeatures(context, report));
-  if (gate.tests !== null) findings.push(await compareTests(context, gate.tests, report));
+  const tests = gate.tests === null ? NOTHING : await compareTests(context, gate.tests, report);
+  if (phase === "verify") findings.push(await verifyFeatures(context, report, tests.exceptions ?? []));
+  findings.push(tests);
   for (const ratchet of gate.ratchet) findings.push(await checkRatchet(context, ratchet));
   for (const [index, script] of gate.run.entries()) findings.push(await checkRun(context, script, index + 1));
   return findings;
@@ -69,6 +87,7 @@ async function recordGate(
     tree,
     refusals: refusals.slice(0, MAX_REFUSALS).map(redact),
     evidence: findings.flatMap((finding) => finding.evidence).map(redact),
+    exceptions: findings.flatMap((finding) => finding.exceptions ?? []).map(redact),
     check,
   };
   const { manifest: recorded } = await host.store.updateManifest(migration.id, operation, (manifest) => ({
@@ -107,11 +126,25 @@ async function compareTests(
     };
   }
   const comparison = compareReports(baseline, after.report, { identity: rule.identity, allowed: rule.allow });
-  const verdict = judgeNoNewFailures(comparison);
+  const exceptions = rule.newlySkipped === "approve" ? approvable(comparison.newlySkipped) : [];
+  const verdict = judgeNoNewFailures(
+    exceptions.length === 0 ? comparison : { ...comparison, newlySkipped: [] },
+  );
   return {
     refusals: verdict.reasons.map((reason) => `tests: ${reason}`),
-    evidence: verdict.evidence.map((evidence) => `tests: ${evidence}`),
+    evidence: [
+      ...verdict.evidence.map((evidence) => `tests: ${evidence}`),
+      ...exceptions.map(
+        (id) => `tests: skipped, and not skipped in the baseline, for a person to approve: ${id}`,
+      ),
+    ],
+    exceptions,
   };
+}
+
+/** What nobody can read name by name, nobody can approve: more than that closes the gate. */
+function approvable(newlySkipped: readonly string[]): readonly string[] {
+  return newlySkipped.length <= MAX_EXCEPTIONS ? newlySkipped : [];
 }
 
 async function checkRatchet(

@@ -11,6 +11,7 @@ export async function recordApproval(host: Host, input: RecordApproval): Promise
   const before = await host.store.readManifest(input.migrationId);
   const tree = await branchTree(before);
   if (tree !== input.tree) return { accepted: false, approvedBy: approvers(before, input), tree };
+  const exceptions = exceptionsOf(before, input.phase);
   const approval: Approval = {
     phase: input.phase,
     verdict: input.verdict,
@@ -18,6 +19,7 @@ export async function recordApproval(host: Host, input: RecordApproval): Promise
     at: host.now().toISOString(),
     comment: input.comment,
     tree: input.tree,
+    ...(exceptions.length === 0 ? {} : { exceptions: [...exceptions] }),
   };
   const { manifest } = await host.store.updateManifest(input.migrationId, input.operation, (current) => ({
     manifest: { ...current, approvals: [...(current.approvals ?? []), approval] },
@@ -26,13 +28,19 @@ export async function recordApproval(host: Host, input: RecordApproval): Promise
   return { accepted: true, approvedBy: approvers(manifest, input), tree };
 }
 
-/** Everybody who approved this tree in this phase, each once. */
+/** What the phase's gate leaves to a person, in a stable order. */
+function exceptionsOf(manifest: Manifest, phase: RecordApproval["phase"]): readonly string[] {
+  return [...(manifest.gates?.[phase]?.exceptions ?? [])].sort();
+}
+
+/** Everybody who approved this tree in this phase, with just what the gate leaves to them now, each once. */
 function approvers(manifest: Manifest, { phase, tree }: Pick<RecordApproval, "phase" | "tree">): string[] {
   const given = (manifest.approvals ?? []).filter(
     (approval) =>
       approval.phase === phase &&
       approval.tree === tree &&
       approval.verdict === "approved" &&
+      JSON.stringify(approval.exceptions ?? []) === JSON.stringify(exceptionsOf(manifest, phase)) &&
       approval.superseded !== true,
   );
   return [...new Set(given.map(({ by }) => by))];

@@ -101,6 +101,8 @@ export const Approval = z.looseObject({
   comment: z.string().default(""),
   /** The tree that was looked at. */
   tree: CommitId,
+  /** What the gate did not hold and the person approved all the same, by name. */
+  exceptions: z.array(z.string()).optional(),
   /** It was given under a spec that has been edited since: it counts no more. */
   superseded: z.boolean().optional(),
 });
@@ -138,6 +140,8 @@ export const GateRecord = z.looseObject({
   refusals: z.array(z.string()),
   /** What was looked at and held: for the verification report. */
   evidence: z.array(z.string()).default([]),
+  /** Tests that are skipped anew, by identity: whoever approves approves each of them. */
+  exceptions: z.array(z.string()).default([]),
   /** How often this gate has been checked. */
   check: z.int().nonnegative().default(0),
 });

@@ -91,8 +91,11 @@ function approvalSection(manifest: Manifest): string[] {
     "| phase | verdict | by | at | tree | comment |",
     "| --- | --- | --- | --- | --- | --- |",
     ...approvals.map(
-      ({ phase, verdict, by, at, tree, comment }) =>
-        `| ${phase} | ${verdict} | ${cell(by)} | ${at} | ${tree.slice(0, 12)} | ${cell(comment)} |`,
+      ({ phase, verdict, by, at, tree, comment, superseded }) =>
+        `| ${phase} | ${verdict}${superseded === true ? ", superseded by an edited spec" : ""} | ${cell(by)} | ${at} | ${tree.slice(0, 12)} | ${cell(comment)} |`,
+    ),
+    ...approvals.flatMap(({ by, exceptions = [] }) =>
+      exceptions.map((exception) => `- ${cell(by)} approved, newly skipped: ${cell(exception)}`),
     ),
   ];
 }

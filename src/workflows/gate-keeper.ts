@@ -123,7 +123,7 @@ export class GateKeeper {
       const letter = await this.reception.waitFor(
         {
           kind: "approval",
-          message: approvalText(gate.tree, rule.required - approvedBy.length),
+          message: approvalText(gate, rule.required - approvedBy.length),
           tree: gate.tree,
           required: rule.required,
           approved_by: [...approvedBy],
@@ -201,6 +201,10 @@ function closedText(gate: GateResult): string {
   return `Phase gate failed: ${gate.refusals.join("; ")}`;
 }
 
-function approvalText(tree: string, missing: number): string {
-  return `tree ${tree.slice(0, 12)} needs ${missing} ${missing === 1 ? "approval" : "approvals"}`;
+function approvalText({ tree, exceptions }: GateResult, missing: number): string {
+  const needs = `tree ${tree.slice(0, 12)} needs ${missing} ${missing === 1 ? "approval" : "approvals"}`;
+  if (exceptions === undefined) return needs;
+  const { count, named } = exceptions;
+  const more = count > named.length ? `; … and ${count - named.length} more` : "";
+  return `${needs}, with ${count} newly skipped ${count === 1 ? "test" : "tests"}: ${named.join("; ")}${more}`;
 }

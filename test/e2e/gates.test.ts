@@ -220,3 +220,39 @@ async function stop(handle: MigrationHandle): Promise<void> {
   await handle.signal(contract.stop, { by: "ada", reason: "" });
   await handle.result();
 }
+
+describe("tests that are skipped anew", { timeout: 60_000 }, () => {
+  const skipping = "sed -i 's/subtracts pass/subtracts skip/' tests.txt";
+  const gate = "tests: { no-new-failures: true, newly-skipped: approve }";
+
+  it("are approved by name where the spec says so, and never what else is lost", async () => {
+    const bench = await workbench(cleanups, FILES);
+    const handle = await bench.start(specChanging(skipping, gate));
+    const { waiting } = await waitingFor(handle, "approval");
+    expect(waiting?.message).toContain("with 1 newly skipped test: suite::subtracts");
+    const tree = waiting?.tree ?? "";
+    await handle.executeUpdate(contract.approve, { args: [{ by: "bea", comment: "not ours", tree }] });
+    await expect(handle.result()).resolves.toMatchObject({ status: "completed" });
+    const manifest = await bench.store.readManifest(handle.workflowId);
+    expect(manifest.approvals).toMatchObject([{ by: "bea", tree, exceptions: ["suite::subtracts"] }]);
+    const report = await bench.store.readDocument(handle.workflowId, "docs", "verification-report.md");
+    expect(report).toContain("bea approved, newly skipped: suite::subtracts");
+
+    const losing = await bench.start(specChanging(`${skipping}; sed -i /adds/d tests.txt`, gate));
+    const closed = await waitingFor(losing, "gate-closed");
+    expect(closed.waiting?.message).toContain("missing from the report: suite::adds");
+    await losing.signal(contract.stop, { by: "ada", reason: "" });
+    await losing.result();
+  });
+
+  it("need nobody where none is, and close the gate where the spec says nothing of them", async () => {
+    const bench = await workbench(cleanups, FILES);
+    const none = await bench.start(specChanging("echo changed > other.txt", gate));
+    await expect(none.result()).resolves.toMatchObject({ status: "completed" });
+    const silent = await bench.start(specChanging(skipping));
+    const { waiting } = await waitingFor(silent, "gate-closed");
+    expect(waiting?.message).toContain("skipped, and not skipped in the baseline: suite::subtracts");
+    await silent.signal(contract.stop, { by: "ada", reason: "" });
+    await silent.result();
+  });
+});

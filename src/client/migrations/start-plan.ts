@@ -111,7 +111,9 @@ function testsText(tests: NonNullable<SpecGate["tests"]>): string {
   const identity = tests.identity ?? "classname-and-name";
   const allowed = tests.allow?.length ?? 0;
   const exceptions = allowed === 0 ? "" : `, ${allowed} allowed to fail or go`;
-  return `no test fails, goes missing or is skipped that passed in the baseline (by ${identity}${exceptions})`;
+  const skipped =
+    tests["newly-skipped"] === "approve" ? "; what is skipped anew, a person approves by name" : "";
+  return `no test fails, goes missing or is skipped that passed in the baseline (by ${identity}${exceptions}${skipped})`;
 }
 
 function plannedGate(phase: Phase, gate: SpecGate | undefined): PlannedGate {

@@ -3,7 +3,7 @@ import { type ContainerSettings, stepContainer } from "../containers/settings.js
 import { PHASES, type Phase } from "../phases.js";
 import { parseDuration } from "./durations.js";
 import { type PlacedStep, listOf, needsOf, placedSteps } from "./order.js";
-import type { FEATURE_RISKS, Spec, SpecStep, TEST_IDENTITIES } from "./schema.js";
+import type { FEATURE_RISKS, NEWLY_SKIPPED, Spec, SpecStep, TEST_IDENTITIES } from "./schema.js";
 
 const MINUTE_MS = 60_000;
 export const DEFAULT_TIMEOUT_MS = 60 * MINUTE_MS;
@@ -74,6 +74,8 @@ export interface ResolvedGate {
   readonly tests: {
     readonly identity: (typeof TEST_IDENTITIES)[number];
     readonly allow: readonly string[];
+    /** Tests that are skipped anew close the gate, or a person approves them by name. */
+    readonly newlySkipped: (typeof NEWLY_SKIPPED)[number];
   } | null;
   readonly ratchet: readonly { readonly name: string; readonly script: string; readonly max: number }[];
   readonly run: readonly string[];
@@ -216,7 +218,11 @@ function resolveGate(spec: Spec, phase: Phase): ResolvedGate {
     tests:
       tests === undefined
         ? null
-        : { identity: tests.identity ?? "classname-and-name", allow: tests.allow ?? [] },
+        : {
+            identity: tests.identity ?? "classname-and-name",
+            allow: tests.allow ?? [],
+            newlySkipped: tests["newly-skipped"] ?? "refuse",
+          },
     ratchet: (ratchet ?? []).map(({ name, run: script, max }) => ({ name, script, max })),
     run: listOf(run),
     approval:

@@ -234,6 +234,7 @@ export const SpecStep = z
   });
 export type SpecStep = z.infer<typeof SpecStep>;
 
+export const NEWLY_SKIPPED = ["refuse", "approve"] as const;
 export const TEST_IDENTITIES = ["classname-and-name", "name"] as const;
 
 export const SpecGate = z
@@ -252,7 +253,11 @@ export const SpecGate = z
         allow: z
           .array(z.string().min(1))
           .optional()
-          .meta({ description: "Identities of tests that may fail or be missing." }),
+          .meta({ description: "Identities of tests that may be missing or skipped." }),
+        "newly-skipped": z
+          .enum(NEWLY_SKIPPED)
+          .optional()
+          .meta({ description: "Tests skipped that were not: close the gate, or need approval by name." }),
       })
       .optional()
       .meta({ description: "Compares the phase's last report with the baseline, test by test." }),

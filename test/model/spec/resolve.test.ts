@@ -232,7 +232,7 @@ describe("the rest of a spec", () => {
       features: "from-baseline",
     });
     expect(resolvePhase(example, "verify").gate).toEqual({
-      tests: { identity: "classname-and-name", allow: [] },
+      tests: { identity: "classname-and-name", allow: [], newlySkipped: "refuse" },
       ratchet: [{ name: "py2-idioms", script: "./count-idioms.sh", max: 0 }],
       run: [],
       approval: { required: 1, timeoutMs: null, onTimeout: "pause" },
