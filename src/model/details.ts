@@ -100,7 +100,7 @@ function gateText(gate: GateView | undefined): string {
 function stepBlock({ steps: counts }: ProgressView, steps: readonly StepView[]): string[] {
   const counted = `Steps: ${counts.completed} of ${counts.total} done${runningText(counts.current)}.`;
   if (steps.length === 0) return [counted];
-  const left = counts.total > steps.length ? " These are the newest." : "";
+  const left = counts.completed > steps.length ? " These are the newest." : "";
   const table = [
     "| step | phase | status | attempts | took | commit | note |",
     "| --- | --- | --- | --- | --- | --- | --- |",

@@ -10,6 +10,7 @@ import { provisionTemporal } from "../../src/adapters/temporal/provision.js";
 declare module "vitest" {
   interface ProvidedContext {
     temporalAddress: string;
+    temporalUi: string;
     workflowBundle: string;
   }
 }
@@ -41,6 +42,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const workflowBundle = join(directory, "workflow-bundle.js");
   await writeFile(workflowBundle, code);
   project.provide("temporalAddress", server.address);
+  project.provide("temporalUi", server.uiAddress);
   project.provide("workflowBundle", workflowBundle);
   return async () => {
     await downEmbedded(directory);

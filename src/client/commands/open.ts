@@ -3,9 +3,10 @@ import { hostId } from "../../adapters/temporal/host.js";
 import { ListName, listQuery } from "../../model/dashboard.js";
 import type { CommandBody, CommandContext } from "../command.js";
 import { readInput } from "../input.js";
-import { listLink, migrationLink, requireLink } from "../migrations/link.js";
+import { detailsLink, listLink, requireLink } from "../migrations/link.js";
 import { locate } from "../migrations/locate.js";
 import { checkReference } from "../migrations/reference.js";
+import { RemoteMigration } from "../migrations/remote.js";
 import { openForPerson } from "../opening.js";
 import { withClient } from "../runtime.js";
 
@@ -23,7 +24,9 @@ function addressOf(
   return withClient({ env, onProgress: progress, worker: "embedded" }, async (client, runtime) => {
     const { dataDir } = runtime;
     if (reference !== undefined) {
-      return requireLink(migrationLink(runtime, await locate(reference, dataDir, client), ui));
+      const id = await locate(reference, dataDir, client);
+      const runId = await new RemoteMigration(client, id).runId();
+      return requireLink(detailsLink(runtime, id, runId, ui));
     }
     const query = listQuery(list, { now: new Date(), hostId: await hostId(dataDir) });
     return requireLink(listLink(runtime, query, ui));

@@ -2,7 +2,7 @@
 export const COMPLETION_SCRIPTS = {
   bash: `# Completion of towpath for bash.
 _towpath() {
-  # bash parts words at = : and @ too; the line itself tells what was typed.
+  # bash parts words at = and : too; the line itself tells what was typed.
   local line="\${COMP_LINE:0:COMP_POINT}" words answer current part
   read -ra words <<< "$line"
   [[ $line == *[[:space:]] ]] && words+=("")
@@ -10,16 +10,14 @@ _towpath() {
   answer="$(towpath complete -- "\${words[@]:1}" 2>/dev/null)"
   COMPREPLY=()
   case "$answer" in
-    :files) compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
-    :directories) compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -d -- "$current"); return ;;
     "") return ;;
+    :files) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
+    :directories) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$current") ;;
+    *) mapfile -t COMPREPLY < <(cut -f1 <<< "$answer") ;;
   esac
-  mapfile -t COMPREPLY < <(cut -f1 <<< "$answer")
   # What bash takes for an earlier word must not be written twice.
-  if [[ $current == *[@=:]* && $COMP_WORDBREAKS == *@* ]]; then
-    part="\${current%"\${current##*[@=:]}"}"
-    COMPREPLY=("\${COMPREPLY[@]#"$part"}")
-  fi
+  part="\${current%"\${current##*[=:]}"}"
+  COMPREPLY=("\${COMPREPLY[@]#"$part"}")
 }
 complete -F _towpath towpath
 `,

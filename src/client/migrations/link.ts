@@ -1,7 +1,10 @@
 import { TowpathError } from "../../model/errors.js";
-import type { TowpathRuntime } from "../runtime.js";
 
-type Place = Pick<TowpathRuntime, "server" | "endpoint">;
+/** What a `TowpathRuntime` tells of where the UI is. */
+interface Place {
+  readonly server: { readonly uiAddress: string } | null;
+  readonly endpoint: { readonly namespace: string };
+}
 
 /**
  * The namespace's workflows in the Temporal Web UI, without a slash at the end.
@@ -21,6 +24,17 @@ function workflowsAddress(runtime: Place, uiAddress: string | undefined): string
 export function migrationLink(runtime: Place, id: string, uiAddress: string | undefined): string | null {
   const workflows = workflowsAddress(runtime, uiAddress);
   return workflows === null ? null : `${workflows}/${encodeURIComponent(id)}`;
+}
+
+/** The part of a migration's page that shows where it stands and what it waits for; null where the UI is not known. */
+export function detailsLink(
+  runtime: Place,
+  id: string,
+  runId: string,
+  uiAddress: string | undefined,
+): string | null {
+  const page = migrationLink(runtime, id, uiAddress);
+  return page === null ? null : `${page}/${encodeURIComponent(runId)}/user-metadata`;
 }
 
 /** The list that a query gives in the Temporal Web UI; null where the UI's address is not known. */

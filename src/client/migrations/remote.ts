@@ -46,6 +46,14 @@ export class RemoteMigration {
     return description.status.name;
   }
 
+  /**
+   * The id of the newest run: a long migration goes on in several, one after the other.
+   * @throws TowpathError `MigrationNotFound`, `TemporalUnreachable`
+   */
+  async runId(): Promise<string> {
+    return (await this.calling(() => this.handle.describe())).runId;
+  }
+
   /** @throws TowpathError `MigrationNotFound`, `TemporalUnreachable` */
   async progress(): Promise<ProgressView> {
     const answer = await this.query(contract.progress);
