@@ -1,6 +1,8 @@
+import { randomBytes } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import type { Client } from "@temporalio/client";
+import { msToTs } from "@temporalio/common/lib/time.js";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
 import { connect } from "../../src/adapters/temporal/connect.js";
 import { ensureSearchAttributes } from "../../src/adapters/temporal/search-attributes.js";
@@ -111,7 +113,26 @@ describe("registering the attributes", () => {
     await expect(client.workflow.count('TowpathTest = "a"')).resolves.toBeDefined();
   });
 
-  it("says what to do where the namespace refuses", async () => {
+  it("says what to do where the namespace has no room for them", { timeout: 60_000 }, async () => {
+    const { connection } = client;
+    const namespace = `full-${randomBytes(3).toString("hex")}`;
+    const workflowExecutionRetentionPeriod = msToTs("1 day");
+    await connection.workflowService.registerNamespace({ namespace, workflowExecutionRetentionPeriod });
+    const taken = Object.fromEntries(Array.from({ length: 10 }, (_, index) => [`Taken${index}`, 2]));
+    await expect
+      .poll(() => connection.operatorService.addSearchAttributes({ namespace, searchAttributes: taken }), {
+        timeout: 30_000,
+      })
+      .toBeDefined();
+    const registered = ensureSearchAttributes(connection, namespace, SEARCH_ATTRIBUTES);
+    await expect(registered).rejects.toThrow(
+      new RegExp(
+        `Namespace ${namespace} does not take[^]*search-attribute create --namespace ${namespace} --name TowpathStatus`,
+      ),
+    );
+  });
+
+  it("says what to do where the key may not register them", async () => {
     const { connection } = client;
     const operatorService = Object.assign(Object.create(connection.operatorService), {
       addSearchAttributes: refuse(7, "Request unauthorized."),
