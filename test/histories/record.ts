@@ -53,6 +53,19 @@ const SCENARIOS: readonly Scenario[] = [
     },
   },
   {
+    name: "spec-edited",
+    script: {
+      steps: STEPS,
+      attempt: (step, attempt) => (step === "convert" && attempt <= 2 ? failed("no") : success()),
+    },
+    drive: async (handle) => {
+      await waiting(handle, "step-failed");
+      const spec = { fileName: "towpath.yaml", text: "version: 1", digest: "d".repeat(64), params: {}, allowHost: true };
+      await handle.executeUpdate(contract.retry, { args: [{ by: "ada", spec }] });
+    },
+  },
+  { name: "adopted", script: { steps: STEPS }, input: { adopt: true } },
+  {
     name: "approved-in-time",
     script: {
       gate: (phase, check) => {
