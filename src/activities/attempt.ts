@@ -4,7 +4,7 @@ import { isStillThere, type Pristine } from "../adapters/git/pristine.js";
 import { createCheckpointTag, deleteTag } from "../adapters/git/refs.js";
 import { advanceBranch } from "../adapters/git/settle.js";
 import { undo } from "../adapters/git/undo.js";
-import { beginAttempt, completeStep, failAttempt, passOverStep } from "../model/attempts.js";
+import { beginAttempt, completeStep, failAttempt, passOverStep, refuseLate } from "../model/attempts.js";
 import { TowpathError } from "../model/errors.js";
 import { checkpointTag } from "../model/ids.js";
 import type { AttemptFailure, Lease, Manifest, StepRecord } from "../model/manifest.js";
@@ -53,6 +53,8 @@ async function attempt(host: Host, input: AttemptStep, signal: AbortSignal): Pro
   const migration = await openSpecMigration(host, input.migrationId);
   const step = resolveStep(migration.spec, input.step);
   const record = stepRecord(migration.manifest, input.step);
+  const lease = { step: step.id, attempt: input.attempt, turn: input.turn, execution: execution() };
+  refuseLate(migration.manifest, lease);
   const survivor = await survivorOf(host, migration, step, record, input.attempt);
   const known = survivor === null ? knownWorktree(host, migration) : null;
   const worktree = known?.worktree ?? (await openWorktree(host, migration.manifest, signal, survivor));
@@ -65,10 +67,9 @@ async function attempt(host: Host, input: AttemptStep, signal: AbortSignal): Pro
   let pristine = known?.pristine ?? null;
   // What an interrupted attempt left is undone; what a person left is kept first.
   if (pristine === null && record?.status !== "in_progress") {
-    const cleaning = `${input.operation}/${input.turn}.${execution()}`;
+    const cleaning = `${input.operation}/${lease.turn}.${lease.execution}`;
     pristine = await cleanWorktree(host, migration, worktree, cleaning, signal);
   }
-  const lease = { step: step.id, attempt: input.attempt, turn: input.turn, execution: execution() };
   const base = headOf(migration.manifest);
   const operation = `${input.operation}/${lease.turn}.${lease.execution}`;
   const guard = standing(host, migration.id, { lease, head: base });

@@ -1,6 +1,7 @@
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { type CommandResult, runCommand } from "../adapters/process/run-command.js";
+import { storageFailed } from "../adapters/store/files.js";
 import { type ContainerSettings, defaultContainer } from "../model/containers/settings.js";
 import { commandEnvironment } from "../model/environment.js";
 import { TowpathError } from "../model/errors.js";
@@ -86,15 +87,26 @@ export function stdoutFile(migration: SpecMigration, place: CommandPlace): strin
 }
 
 async function copyingStdout(migration: SpecMigration, place: CommandPlace, script: string): Promise<string> {
-  await writeFile(join(outDirectory(migration, place), COPIED_SCRIPT), script, { mode: 0o600 });
+  const path = join(outDirectory(migration, place), COPIED_SCRIPT);
+  await orStorageFailed("write", path, () => writeFile(path, script, { mode: 0o600 }));
   return COPYING;
 }
 
 /** Makes the place's directory anew: a report of an earlier run must not pass for this one's. */
 export async function clearOutDirectory(migration: SpecMigration, place: CommandPlace): Promise<void> {
   const directory = outDirectory(migration, place);
-  await rm(directory, { recursive: true, force: true });
-  await mkdir(directory, { recursive: true, mode: 0o700 });
+  await orStorageFailed("make the directory", directory, async () => {
+    await rm(directory, { recursive: true, force: true });
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+  });
+}
+
+async function orStorageFailed<T>(action: string, path: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw storageFailed(action, path, error);
+  }
 }
 
 /**

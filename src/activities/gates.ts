@@ -21,7 +21,7 @@ import {
 import { heartbeating } from "./heartbeat.js";
 import { type Host, openSpecMigration } from "./host.js";
 import { loadBaseline, loadReport, type StoredReport } from "./reports.js";
-import { cleanWorktree, headOf, openWorktree, standing } from "./workspace.js";
+import { cleanWorktree, headOf, openWorktree, refuseDuringStep, standing } from "./workspace.js";
 
 const MAX_REFUSALS = 20;
 const MAX_EXCEPTIONS = 200;
@@ -35,6 +35,7 @@ export function checkGate(host: Host, input: PhaseOperation): Promise<GateResult
   return heartbeating(async (signal) => {
     const migration = await openSpecMigration(host, input.migrationId);
     const { gate } = resolvePhase(migration.spec, input.phase);
+    refuseDuringStep(migration.manifest);
     const worktree = await openWorktree(host, migration.manifest, signal);
     await cleanWorktree(host, migration, worktree, input.operation, signal);
     const commit = headOf(migration.manifest);

@@ -30,7 +30,7 @@ import {
   worktreePath,
 } from "./host.js";
 import { BASELINE, readStepReport, saveReport } from "./reports.js";
-import { headOf, openWorktree } from "./workspace.js";
+import { headOf, openWorktree, refuseDuringStep } from "./workspace.js";
 
 /** Makes the migration's directory and manifest, once, and stores the spec in it. */
 export async function createMigration(host: Host, input: CreateMigration): Promise<void> {
@@ -124,6 +124,7 @@ export function runSetup(host: Host, { migrationId }: { migrationId: string }): 
     const manifest = await host.store.readManifest(migrationId);
     if (manifest.mode !== "spec") return { ok: true, message: "hands-on" };
     const migration = await openSpecMigration(host, migrationId);
+    refuseDuringStep(manifest);
     const worktree = await openWorktree(host, manifest, signal);
     try {
       await ensureSetup(host, migration, worktree, signal);
@@ -200,6 +201,7 @@ export function runBaseline(
     const baseline = resolveBaseline(migration.spec);
     if (baseline === null) return { ok: true, message: "no baseline" };
     if (manifest.baseline !== undefined) return { ok: true, message: testsFound(manifest.baseline) };
+    refuseDuringStep(manifest);
     const worktree = await openWorktree(host, manifest, signal);
     const commit = headOf(manifest);
     const place = { owner: BASELINE, attempt: 1 };

@@ -9,6 +9,7 @@ import {
 } from "../adapters/git/fingerprint.js";
 import type { Worktree } from "../adapters/git/places.js";
 import type { Pristine } from "../adapters/git/pristine.js";
+import { hasCode, storageFailed } from "../adapters/store/files.js";
 import { succeeded } from "../model/command.js";
 import { TowpathError } from "../model/errors.js";
 import { feedbackText } from "../model/feedback.js";
@@ -279,7 +280,7 @@ async function readOutputs(
   try {
     text = await readFile(outputFile(migration, place), "utf8");
   } catch (error) {
-    if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) throw error;
+    if (!hasCode(error, "ENOENT")) throw storageFailed("read", outputFile(migration, place), error);
     if (step.outputs === null) return null;
     text = "";
   }

@@ -61,6 +61,14 @@ export async function expectUnmovedBranch(
   );
 }
 
+/**
+ * Refuses an execution that was delivered so late that a step is at work already.
+ * @throws TowpathError `LeaseLost`
+ */
+export function refuseDuringStep(manifest: Manifest): void {
+  requireStanding(manifest, { lease: null, head: headOf(manifest) });
+}
+
 /** The guard of an execution: throws `LeaseLost` once the migration does not stand where it left it. */
 export function standing(host: Host, migrationId: string, expected: Standing): () => Promise<void> {
   return async () => requireStanding(await host.store.readManifest(migrationId), expected);

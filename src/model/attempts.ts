@@ -37,6 +37,22 @@ export function requireStanding(manifest: Manifest, { lease, head }: Standing): 
   );
 }
 
+/**
+ * Refuses an execution that was delivered late (its worker stood still with the task in its hands): what it would end
+ * and undo before it begins is its successor's.
+ * @throws TowpathError `LeaseLost`
+ */
+export function refuseLate(manifest: Manifest, late: Lease): void {
+  const record = stepRecord(manifest, late.step);
+  if (record === undefined) return;
+  const { status, attempts } = record;
+  const lease = manifest.lease ?? null;
+  const isEnded = attempts === late.attempt && (status === "completed" || status === "failed");
+  const isOvertaken = lease !== null && (isEnded || isLater(lease, late));
+  const hasMovedOn = isEnded && (manifest.head ?? manifest.base_commit) !== (record.commit ?? record.base);
+  if (isOvertaken || hasMovedOn || attempts > late.attempt) throw leaseLost(late);
+}
+
 /** What a step came to, as the record of its completion has it. */
 export interface StepCompletion {
   /** Absent where the step changed nothing. */
@@ -230,7 +246,6 @@ function refuseSuperseded(manifest: Manifest, record: StepRecord, begin: Attempt
 }
 
 function isLater(one: Lease, other: Lease): boolean {
-  if (one.attempt !== other.attempt) return one.attempt > other.attempt;
   if (one.turn !== other.turn) return one.turn > other.turn;
   return one.execution > other.execution;
 }

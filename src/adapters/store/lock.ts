@@ -2,6 +2,7 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { lstatSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { basename } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { lock as acquire } from "proper-lockfile";
 import { TowpathError } from "../../model/errors.js";
 import { PRIVATE_DIRECTORY } from "./data-directory.js";
@@ -12,11 +13,8 @@ import type { MigrationPaths } from "./paths.js";
 export const LOCK_STALE_MS = 10_000;
 
 /** Measured settings (reference: reliability.md). */
-const SETTINGS = {
-  realpath: false,
-  update: 2_000,
-  retries: { retries: 400, minTimeout: 5, maxTimeout: 50, factor: 1.5, randomize: true },
-};
+const SETTINGS = { realpath: false, update: 2_000, retries: 0 };
+const RETRIES = { count: 400, firstMs: 5, longestMs: 50, factor: 1.5 };
 
 /** The lock as its holder sees it. */
 export interface HeldLock {
@@ -143,7 +141,9 @@ async function acquireLock(
   const { directory, lock, name } = place;
   await place.prepare();
   try {
-    return await acquire(directory, { ...SETTINGS, stale, lockfilePath: lock, onCompromised });
+    return await retryWhileLocked(() =>
+      acquire(directory, { ...SETTINGS, stale, lockfilePath: lock, onCompromised }),
+    );
   } catch (error) {
     if (hasCode(error, "ELOCKED")) {
       throw new TowpathError(
@@ -154,6 +154,19 @@ async function acquireLock(
     }
     if (hasCode(error, "ENOENT")) throw place.gone(error);
     throw storageFailed("lock", lock, error);
+  }
+}
+
+/** Not by the library's own retries, which also try a full or read-only disk for twenty seconds. */
+async function retryWhileLocked<T>(take: () => Promise<T>): Promise<T> {
+  for (let tried = 0; ; tried += 1) {
+    try {
+      return await take();
+    } catch (error) {
+      if (tried === RETRIES.count || !hasCode(error, "ELOCKED")) throw error;
+      const pauseMs = RETRIES.firstMs * RETRIES.factor ** Math.min(tried, 10) * (1 + Math.random());
+      await delay(Math.min(pauseMs, RETRIES.longestMs));
+    }
   }
 }
 
