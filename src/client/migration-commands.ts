@@ -271,9 +271,21 @@ Example:
   },
   {
     name: "stop",
-    description: "end a migration; its branch and evidence stay",
-    arguments: [MIGRATION],
-    options: [{ flags: "--reason <text>", description: "recorded as the outcome" }, YES],
+    description: "end a migration, or everything that runs for a folder; branches and evidence stay",
+    arguments: [["[target]", "a folder (default: the working directory), or a migration as elsewhere"]],
+    options: [
+      { flags: "--all", description: "everything that runs on this host" },
+      { flags: "--reason <text>", description: "recorded as the outcome" },
+      YES,
+    ],
+    help: `Migrations are asked to stop and clean up after themselves. Where nobody answers, what runs in containers is ended
+and removed all the same: Towpath's own containers of that folder, by their labels, and nobody else's.
+
+Examples:
+  towpath stop
+  towpath stop services/api
+  towpath stop @latest --yes
+  towpath stop --all`,
     load: async () => (await import("./commands/stop.js")).stop,
   },
   {
