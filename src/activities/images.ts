@@ -123,14 +123,14 @@ const PULL_PROBLEMS = new Set([
 async function tryPull(
   engine: Engine,
   reference: ImageReference,
-): Promise<Pulled | { problem: string; local: boolean }> {
+): Promise<Pulled | { problem: string; problemType: string; local: boolean }> {
   try {
     return await pullImage(engine, reference, {
       onProgress: (progress) => beatWith({ pulling: formatReference(reference), ...progress }),
     });
   } catch (error) {
     if (!(error instanceof TowpathError) || !PULL_PROBLEMS.has(error.type)) throw error;
-    return { problem: error.message, local: await isLocal(engine, reference) };
+    return { problem: error.message, problemType: error.type, local: await isLocal(engine, reference) };
   }
 }
 

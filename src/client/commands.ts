@@ -1,4 +1,5 @@
 import type { CommandDefinition } from "./command.js";
+import { IMAGE_COMMANDS } from "./image-commands.js";
 import { MIGRATION_COMMANDS } from "./migration-commands.js";
 import { PRD_COMMANDS } from "./prd-commands.js";
 
@@ -6,6 +7,7 @@ import { PRD_COMMANDS } from "./prd-commands.js";
 export const COMMANDS: readonly CommandDefinition[] = [
   ...MIGRATION_COMMANDS,
   ...PRD_COMMANDS,
+  ...IMAGE_COMMANDS,
   {
     name: "up",
     description: "start Temporal and a worker in the background, or show those that run",

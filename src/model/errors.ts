@@ -42,6 +42,8 @@ const ERROR_KINDS = {
   TemporalUnreachable: { category: "unreachable", retryable: true },
   TemporalUnavailable: { category: "unreachable", retryable: false },
   EngineUnreachable: { category: "unreachable", retryable: true },
+  ScheduleNotFound: { category: "not-found", retryable: false },
+  ScheduleExists: { category: "refused", retryable: false },
   ImageNotFound: { category: "not-found", retryable: false },
   RegistryRefused: { category: "refused", retryable: false },
   EngineRefused: { category: "refused", retryable: false },

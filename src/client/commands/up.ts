@@ -1,5 +1,9 @@
 import picocolors from "picocolors";
+import { connect } from "../../adapters/temporal/connect.js";
+import type { TemporalEndpoint } from "../../adapters/temporal/endpoint.js";
+import { hostId } from "../../adapters/temporal/host.js";
 import type { CommandBody } from "../command.js";
+import { ensureOrphanSweep } from "../images/orphan-sweep.js";
 import { printable } from "../printable.js";
 import { ensureRuntime } from "../runtime.js";
 
@@ -11,6 +15,7 @@ export const up: CommandBody = async (_input, context) => {
     onProgress: progress,
     worker: "always",
   });
+  const sweep = await scheduleSweep(endpoint, dataDir);
   const temporal = server === null ? "configured" : server.reused ? "running" : "started";
   const lines = [
     ["Temporal", `${endpoint.address} (namespace ${endpoint.namespace}, ${temporal})`],
@@ -34,6 +39,16 @@ export const up: CommandBody = async (_input, context) => {
           ? null
           : { pid: worker.pid, healthAddress: worker.healthAddress, reused: worker.reused },
       dataDir,
+      sweep,
     },
   };
 };
+
+async function scheduleSweep(endpoint: TemporalEndpoint, dataDir: string): Promise<string> {
+  const client = await connect(endpoint);
+  try {
+    return await ensureOrphanSweep(client, await hostId(dataDir));
+  } finally {
+    await client.connection.close();
+  }
+}

@@ -60,6 +60,8 @@ export const RefreshReport = z.object({
   pulled: z.object({ reference: z.string(), digest: z.string(), changed: z.boolean() }).nullable(),
   /** Why the pull failed. */
   problem: z.string().nullable(),
+  /** The same as an error's type. */
+  problemType: z.string().nullable(),
   /** With a failed pull: whether the engine has the image all the same, from before. */
   local: z.boolean(),
   /** What would go, of a dry run. */
@@ -87,6 +89,7 @@ export function emptyReport(reference: string, repository: string): RefreshRepor
     outcome: "refreshed",
     pulled: null,
     problem: null,
+    problemType: null,
     local: false,
     plan: null,
     removed: [],
@@ -98,6 +101,9 @@ export function emptyReport(reference: string, repository: string): RefreshRepor
     more: 0,
   };
 }
+
+/** The refresh that a user asks for, without the host that does it. */
+export type RefreshOptions = Omit<RefreshRequest, "hostId" | "reference">;
 
 /** Bounds a report for payloads: the longest lists are cut, and what is cut is counted. */
 export function boundedReport(report: RefreshReport): RefreshReport {
