@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { MockActivityEnvironment } from "@temporalio/testing";
+import { DefaultLogger } from "@temporalio/worker";
 import type { MigrationActivities } from "../../../src/activities/contract.js";
 import { createActivities } from "../../../src/activities/index.js";
 import { MigrationStore } from "../../../src/adapters/store/migration-store.js";
@@ -9,6 +10,8 @@ import { PHASES } from "../../../src/model/phases.js";
 import { createRepository, temporaryDirectory, type TestRepository } from "../../support/repository.js";
 import { quietRuntime } from "../../support/temporal.js";
 import { type Scene, userSide } from "../invariants.js";
+
+const QUIET = new DefaultLogger("ERROR");
 
 /** Delivers one activity, as often as it likes, and answers its last answer. */
 export type Deliver = <T>(
@@ -24,9 +27,10 @@ export interface Ground extends Scene {
 export async function makeGround(
   cleanups: (() => Promise<void>)[],
   files: Readonly<Record<string, string>>,
+  at?: string,
 ): Promise<Ground> {
   quietRuntime();
-  const directory = await temporaryDirectory(cleanups);
+  const directory = at ?? (await temporaryDirectory(cleanups));
   const repository: TestRepository = await createRepository(join(directory, "project"), files);
   const id = createMigrationId({ now: new Date(), codebase: "project", random: randomBytes(3) });
   return { id, dataDir: join(directory, "data"), repository, before: await userSide(repository) };
@@ -47,7 +51,7 @@ export async function execute<T>(
   activities: MigrationActivities,
   activity: (activities: MigrationActivities) => Promise<T>,
 ): Promise<T> {
-  const environment = new MockActivityEnvironment({ attempt: execution });
+  const environment = new MockActivityEnvironment({ attempt: execution }, { logger: QUIET });
   const run: () => Promise<T> = () => activity(activities);
   return await environment.run(run);
 }
