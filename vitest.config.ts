@@ -4,8 +4,9 @@ export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
     globalSetup: ["test/support/global-setup.ts", "test/support/engine-setup.ts"],
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    // Bounds against hanging, far above what a test takes: a machine that is shared runs ten times slower.
+    testTimeout: 120_000,
+    hookTimeout: 180_000,
     env: { GIT_CONFIG_GLOBAL: "/dev/null", GIT_CONFIG_NOSYSTEM: "1", NO_COLOR: "1" },
   },
 });
