@@ -99,11 +99,14 @@ function checkOrder(manifest: Manifest): void {
   }
 }
 
+function trailer(key: string): string {
+  return `%(trailers:key=${key},valueonly,separator=%x2C)`;
+}
+
 /** I3 and the half of I5 that concerns the head: one commit a completed step, in order, with its trailers. */
 async function checkBranch(repository: TestRepository, manifest: Manifest): Promise<void> {
   if (manifest.base_commit === undefined) return;
   const branch = migrationBranch(manifest.id);
-  const trailer = (key: string): string => `%(trailers:key=${key},valueonly,separator=%x2C)`;
   const format = `%H %P ${trailer("Towpath-Migration")} ${trailer("Towpath-Step")}`;
   const range = `${manifest.base_commit}..refs/heads/${branch}`;
   const log = await repository.git("log", "--reverse", `--format=${format}`, range);
@@ -128,7 +131,7 @@ async function checkTags(repository: TestRepository, manifest: Manifest): Promis
     return `${tag} ${manifest.steps?.[step]?.base ?? ""}`;
   });
   expect(tags.filter((tag) => !isUndone(tag)).sort()).toEqual(recorded.sort());
-  const undone = tags.filter(isUndone).map((tag) => tag.split(" ")[0]);
+  const undone = tags.filter(isUndone).flatMap((tag) => tag.split(" ").slice(0, 1));
   expect(undone.sort()).toEqual([...(manifest.undone ?? [])].sort());
 }
 

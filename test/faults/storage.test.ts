@@ -89,7 +89,10 @@ async function travelOn(disk: string, ways: readonly (() => () => void)[]): Prom
 describe("a disk that is full", () => {
   it("at any activity is told clearly, and the activity succeeds when there is room", async ({ skip }) => {
     const disk = await smallDisk();
-    if (disk === null) return skip("only root may mount a disk");
+    if (disk === null) {
+      skip("only root may mount a disk");
+      return;
+    }
     const errors = await travelOn(
       disk,
       [0, 4_096, 20_480].map((leave) => () => fill(disk, leave)),
@@ -107,7 +110,10 @@ describe("a disk that is mounted read-only", () => {
     skip,
   }) => {
     const disk = await smallDisk();
-    if (disk === null) return skip("only root may mount a disk");
+    if (disk === null) {
+      skip("only root may mount a disk");
+      return;
+    }
     const remount = (mode: string) => run("mount", "-o", `remount,${mode}`, disk);
     const errors = await travelOn(disk, [
       () => {
@@ -148,7 +154,8 @@ async function updateIn(
   spare: string,
 ): Promise<z.infer<typeof Answer>> {
   const dist = join(dirname(dirname(await installation("own"))), "dist");
-  const [program = "", ...args] = [...prefix, process.execPath, STORE_UPDATE, dist, dataDir, ID, spare];
+  const [program, ...args] = [...prefix, process.execPath, STORE_UPDATE, dist, dataDir, ID, spare];
+  if (program === undefined) throw new Error("no program");
   const { stdout, stderr, status } = spawnSync(program, args, { encoding: "utf8" });
   expect([status, stderr]).toEqual([0, ""]);
   return Answer.parse(JSON.parse(stdout));
@@ -156,7 +163,7 @@ async function updateIn(
 
 describe("a data directory of somebody else's", () => {
   it("is refused with its path and what to do, and left alone", async ({ skip }) => {
-    if (process.getuid?.() !== 0) return skip("only root can become somebody else");
+    if (process.getuid?.() !== 0) skip("only root can become somebody else");
     const store = await storeWithMigration();
     await chmod(dirname(store.dataDir), 0o755);
     await chmod(store.dataDir, 0o755);

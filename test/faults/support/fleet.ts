@@ -139,7 +139,7 @@ export class Fleet implements Scene {
 
   async end(): Promise<void> {
     this.isEnded = true;
-    for (const child of [...this.living]) {
+    for (const child of Array.from(this.living)) {
       const gone = once(child, "exit");
       child.kill("SIGKILL");
       await gone;
