@@ -83,10 +83,14 @@ function splitTag(named: string): { name: string; tag: string | null } {
 function splitRegistry(name: string): { registry: string; path: string } {
   const slash = name.indexOf("/");
   const first = name.slice(0, Math.max(slash, 0));
-  const isHost = /[.:]/.test(first) || first === "localhost" || first !== first.toLowerCase();
-  if (slash === -1 || !isHost) return { registry: DEFAULT_REGISTRY, path: name };
+  if (slash === -1 || !isHost(first)) return { registry: DEFAULT_REGISTRY, path: name };
   const registry = first === "index.docker.io" ? DEFAULT_REGISTRY : first;
   return { registry, path: name.slice(slash + 1) };
+}
+
+/** As the docker CLI tells a registry from a part of a path. */
+function isHost(part: string): boolean {
+  return /[.:]/.test(part) || part === "localhost" || part !== part.toLowerCase();
 }
 
 /** Registry and path: equal for all references to one repository. */
@@ -102,8 +106,10 @@ export function sameRepository(a: ImageReference, b: ImageReference): boolean {
 /** The repository as people write it: without what is implied. */
 export function familiarName({ registry, repository }: ImageReference): string {
   if (registry !== DEFAULT_REGISTRY) return `${registry}/${repository}`;
-  const official = `${OFFICIAL}/`;
-  return repository.startsWith(official) ? repository.slice(official.length) : repository;
+  const [first = "", ...rest] = repository.split("/");
+  if (first === OFFICIAL && rest.length === 1) return rest.join("/");
+  // `docker.io/a.b/c` without its registry would name another one.
+  return isHost(first) ? `${registry}/${repository}` : repository;
 }
 
 /** The whole reference as people write it; the tag is always there unless only a digest was given. */
