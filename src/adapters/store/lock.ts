@@ -141,10 +141,11 @@ async function acquireLock(
   const { directory, lock, name } = place;
   await place.prepare();
   try {
-    return await retryWhileLocked(() =>
+    return await retryWhileLocked(place, () =>
       acquire(directory, { ...SETTINGS, stale, lockfilePath: lock, onCompromised }),
     );
   } catch (error) {
+    if (error instanceof TowpathError) throw error;
     if (hasCode(error, "ELOCKED")) {
       throw new TowpathError(
         "LockUnavailable",
@@ -158,12 +159,14 @@ async function acquireLock(
 }
 
 /** Not by the library's own retries, which also try a full or read-only disk for twenty seconds. */
-async function retryWhileLocked<T>(take: () => Promise<T>): Promise<T> {
+async function retryWhileLocked<T>(place: LockPlace, take: () => Promise<T>): Promise<T> {
   for (let tried = 0; ; tried += 1) {
     try {
       return await take();
     } catch (error) {
-      if (tried === RETRIES.count || !hasCode(error, "ELOCKED")) throw error;
+      if (tried === RETRIES.count || !hasCode(error, "ELOCKED", "ENOENT")) throw error;
+      // The lock was taken over in the moment in which it was made, if what it guards is still there.
+      if (hasCode(error, "ENOENT")) await place.prepare();
       const pauseMs = RETRIES.firstMs * RETRIES.factor ** Math.min(tried, 10) * (1 + Math.random());
       await delay(Math.min(pauseMs, RETRIES.longestMs));
     }

@@ -98,6 +98,7 @@ export class ManifestLog {
 
   async #attempt<Facts>(tail: Tail, update: Update<Facts>, held: HeldLock): Promise<Updated | null> {
     const before = await this.#withEdits(tail, held);
+    if (before === null) return null;
     const facts = await update.prepare();
     const { manifest, result } = update.change(before, facts);
     const next = nextManifest(tail.manifest, manifest, this.#now().toISOString());
@@ -164,10 +165,13 @@ export class ManifestLog {
     return commit(this.#paths.state, await stage(this.#paths.state, null, version), version);
   }
 
-  async #withEdits(tail: Tail, held: HeldLock): Promise<Manifest> {
+  /** @returns null when the chain has grown since `tail` was read */
+  async #withEdits(tail: Tail, held: HeldLock): Promise<Manifest | null> {
     const copy = await inspectPublished(this.#paths, tail, this.#copy);
     if (copy.kind === "ours") this.#copy = copy.identity;
     if (copy.kind !== "foreign") return tail.manifest;
+    // Published meanwhile: by the successors of a holder that was taken over, or by such a holder that goes on.
+    if ((await this.#newestTail())?.version !== tail.version) return null;
     const taken = await takeIn(this.#paths, tail, copy.text);
     if (taken !== null) return taken;
     const name = await keepAside(this.#paths, copy.digest);
