@@ -1,7 +1,8 @@
-// Compiles src/ to dist/ and bundles the workflows, so that a worker starts without webpack.
+// Compiles src/ to dist/, bundles the workflows, so that a worker starts without webpack, and the CLI, so that it starts soon.
 import { spawnSync } from "node:child_process";
 import { rmSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { bundleCli } from "./bundle-cli.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 rmSync(`${root}/dist`, { recursive: true, force: true });
@@ -19,3 +20,8 @@ const { code } = await bundleWorkflowCode({
   logger: new DefaultLogger("WARN"),
 });
 writeFileSync(`${root}/dist/workflow-bundle.js`, code);
+
+await bundleCli(`${root}/dist`);
+
+const { codeDigest } = await import("../dist/adapters/installation/build-id.js");
+writeFileSync(`${root}/dist/build-id`, `${codeDigest()}\n`);

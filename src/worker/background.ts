@@ -5,6 +5,7 @@ import { nodeEntry } from "../adapters/installation/node-entry.js";
 import { endProcess, lastLines, startDetached, until } from "../adapters/temporal/detached.js";
 import { endpointFingerprint, type TemporalEndpoint } from "../adapters/temporal/endpoint.js";
 import { removeFile } from "../adapters/temporal/files.js";
+import { httpGet } from "../adapters/temporal/http-get.js";
 import { withLock } from "../adapters/temporal/lock.js";
 import { TowpathError } from "../model/errors.js";
 import { HealthReport } from "./health-report.js";
@@ -127,13 +128,13 @@ async function awaitRunning(dataDir: string, pid: number, ended: () => string | 
 
 async function askHealth(address: string): Promise<HealthReport | null> {
   try {
-    const response = await fetch(`http://${address}/healthz`, { signal: AbortSignal.timeout(PROBE_MS) });
-    const parsed = HealthReport.safeParse(await response.json());
+    const { body } = await httpGet(`http://${address}/healthz`, PROBE_MS);
+    const parsed = HealthReport.safeParse(JSON.parse(body));
     return parsed.success ? parsed.data : null;
   } catch (error) {
-    // Not listening (any more), or too slow: for the caller the same as no report.
-    if (error instanceof TypeError || error instanceof DOMException || error instanceof SyntaxError)
-      return null;
+    // Not listening (any more), too slow, or no HTTP: for the caller the same as no report.
+    const isNoAnswer = error instanceof Error && ("code" in error || error.name === "AbortError");
+    if (isNoAnswer || error instanceof SyntaxError) return null;
     throw error;
   }
 }

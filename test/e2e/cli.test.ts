@@ -119,11 +119,15 @@ describe("the migration commands", { timeout: 60_000 }, () => {
     await ok("resume", id);
     await waitsFor(id, "step-failed");
 
-    const watching = home.run(["watch", id]);
+    const watching = home.spawn(["watch", id]);
+    const watched = { code: -1, stdout: "" };
+    watching.stdout?.on("data", (chunk: Buffer) => (watched.stdout += chunk.toString()));
+    watching.once("close", (code) => (watched.code = code ?? -1));
+    // It has seen the migration wait before that goes on.
+    await expect.poll(() => watched.stdout, { timeout: 20_000 }).toContain("step two failed");
     await writeFile(join(home.env.HOME ?? "", "go"), "");
     await ok("retry", id);
-    const watched = await watching;
-    expect(watched.code).toBe(0);
+    await expect.poll(() => watched.code, { timeout: 30_000 }).toBe(0);
     expect(watched.stdout).toMatch(
       /step two completed[^]*phase verify completed[^]*completed\. Branch: towpath\//,
     );

@@ -5,6 +5,7 @@ import { cp, mkdtemp, readdir, readFile, rename, rm, stat, writeFile, mkdir } fr
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { DefaultLogger, bundleWorkflowCode } from "@temporalio/worker";
+import { bundleCli } from "../../scripts/bundle-cli.mjs";
 
 const repository = fileURLToPath(new URL("../..", import.meta.url));
 
@@ -22,7 +23,7 @@ export function installedParts() {
 export type InstalledParts = "fixtures" | "own";
 
 /**
- * Towpath as it is installed: compiled. Made once for each state of the sources and kept below node_modules.
+ * Towpath as it is installed: compiled and bundled. Made once for each state of the sources and kept below node_modules.
  * @returns the path of its `towpath` executable
  */
 export async function installation(parts: InstalledParts = "fixtures"): Promise<string> {
@@ -49,6 +50,7 @@ async function build(cache: string, directory: string, parts: InstalledParts): P
   const workflowsPath = join(fresh, "dist", ...room);
   const { code } = await bundleWorkflowCode({ workflowsPath, logger: new DefaultLogger("WARN") });
   await writeFile(join(fresh, "dist", "workflow-bundle.js"), code);
+  await bundleCli(join(fresh, "dist"));
   try {
     await rename(fresh, directory);
   } catch (error) {
@@ -73,7 +75,8 @@ async function removeOld(cache: string): Promise<void> {
 }
 
 async function sourceDigest(): Promise<string> {
-  const hash = createHash("sha256").update(TEST_PARTS);
+  const bundler = await readFile(join(repository, "scripts", "bundle-cli.mjs"));
+  const hash = createHash("sha256").update(TEST_PARTS).update(bundler);
   for (const root of ["src", "bin", "test/worker/fixtures"]) {
     const names = await readdir(join(repository, root), { recursive: true });
     for (const name of names.filter((entry) => /\.[jt]s$/.test(entry)).sort())

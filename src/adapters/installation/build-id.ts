@@ -11,6 +11,19 @@ export const CODE_ROOT = fileURLToPath(new URL("../../", import.meta.url));
  * another one runs older code and has to be replaced.
  */
 export function buildId(): string {
+  try {
+    return readFileSync(join(CODE_ROOT, BUILD_ID_FILE), "utf8").trim();
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) throw error;
+    return codeDigest();
+  }
+}
+
+/** Written at the end of a build, for every command asks. Code that was only compiled is read. */
+const BUILD_ID_FILE = "build-id";
+
+/** What `buildId` answers where no build has written it down. */
+export function codeDigest(): string {
   const hash = createHash("sha256");
   for (const path of codeFiles())
     hash

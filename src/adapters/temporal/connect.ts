@@ -21,7 +21,7 @@ export async function connect(
   options: { readonly timeoutMs?: number } = {},
 ): Promise<Client> {
   const timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
-  const { Client: TemporalClient } = await import("@temporalio/client");
+  const { Client: TemporalClient } = await import("./library.js");
   const connection = await openConnection(endpoint, timeoutMs);
   try {
     await requireNamespace(connection, endpoint, timeoutMs);
@@ -55,7 +55,7 @@ export async function healthProblem(endpoint: TemporalEndpoint, timeoutMs: numbe
 }
 
 async function openConnection(endpoint: TemporalEndpoint, timeoutMs: number): Promise<Connection> {
-  const { Connection: TemporalConnection } = await import("@temporalio/client");
+  const { Connection: TemporalConnection } = await import("./library.js");
   try {
     return await TemporalConnection.connect({ ...connectionOptions(endpoint), connectTimeout: timeoutMs });
   } catch (cause) {

@@ -15,6 +15,7 @@ import {
 } from "./embedded-state.js";
 import type { TemporalEndpoint } from "./endpoint.js";
 import { isRunning } from "./identity.js";
+import { httpGet } from "./http-get.js";
 import { withLock, type HeldLock } from "./lock.js";
 import { nextFreePort, portAnswers } from "./ports.js";
 import { serverArguments, serverEnvironment, type ServerPorts } from "./server-arguments.js";
@@ -194,9 +195,8 @@ async function serverProblem(state: EmbeddedState): Promise<string | null> {
 
 async function uiProblem(uiAddress: string): Promise<string | null> {
   try {
-    const response = await fetch(uiAddress, { signal: AbortSignal.timeout(PROBE_MS) });
-    await response.body?.cancel();
-    return response.status === 200 ? null : `the Web UI at ${uiAddress} answers HTTP ${response.status}`;
+    const { status } = await httpGet(uiAddress, PROBE_MS);
+    return status === 200 ? null : `the Web UI at ${uiAddress} answers HTTP ${status}`;
   } catch (error) {
     return `the Web UI at ${uiAddress} does not answer: ${String(error)}`;
   }

@@ -1,8 +1,6 @@
 import { checkReference } from "./reference.js";
-import { locate } from "./locate.js";
-import { RemoteMigration } from "./remote.js";
+import type { RemoteMigration } from "./remote.js";
 import type { CommandContext } from "../command.js";
-import { withClient } from "../runtime.js";
 
 export interface MigrationSession {
   readonly migration: RemoteMigration;
@@ -19,9 +17,15 @@ export async function withMigration<T>(
   body: (session: MigrationSession) => Promise<T>,
 ): Promise<T> {
   checkReference(reference);
+  // Loaded here, because the same commands ask this machine's directory alone with `--local`, and then soon.
+  const [{ withClient }, { locate }, remote] = await Promise.all([
+    import("../runtime.js"),
+    import("./locate.js"),
+    import("./remote.js"),
+  ]);
   const options = { env: context.env, onProgress: context.progress, worker: "embedded" as const };
   return withClient(options, async (client, { dataDir }) => {
     const id = await locate(reference, dataDir, client);
-    return body({ migration: new RemoteMigration(client, id), dataDir });
+    return body({ migration: new remote.RemoteMigration(client, id), dataDir });
   });
 }

@@ -1,0 +1,2 @@
+/** What of Temporal's client is loaded only when it is needed, under a path that a bundler can follow. */
+export { Client, Connection } from "@temporalio/client";
