@@ -44,5 +44,5 @@ it("speaks one language, and leaves the worker as it is", async () => {
     names.filter((name) => name.endsWith(".js")).map((name) => readFile(join(directory, name), "utf8")),
   );
   expect(texts.join("\n")).not.toMatch(/zod\/v4\/locales\/(?!en\.js|index\.js)/);
-  expect(texts.join("\n")).toContain('import("../client/commands/worker.js")');
+  expect(texts.join("\n")).toContain('import("./../client/commands/worker.js")');
 });
