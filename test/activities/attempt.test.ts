@@ -1,0 +1,166 @@
+import { randomBytes } from "node:crypto";
+import { chmod, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { MockActivityEnvironment } from "@temporalio/testing";
+import { execa } from "execa";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import type { AttemptResult } from "../../src/activities/contract.js";
+import { createActivities } from "../../src/activities/index.js";
+import { MigrationStore } from "../../src/adapters/store/migration-store.js";
+import { createMigrationId } from "../../src/model/ids.js";
+import { cleanUp } from "../support/migrations.js";
+import { createRepository, temporaryDirectory, type TestRepository } from "../support/repository.js";
+
+const SPEC = `version: 1
+name: test
+target: next
+phases:
+  understand: { steps: [{ id: survey, uses: survey }] }
+  guardrail: { features: [{ id: stands, description: it stands, test: "true" }] }
+  migrate:
+    steps:
+      - { id: one, run: "echo 1 > a.txt", verify: ["true"] }
+      - { id: two, run: "echo 2 > a.txt", verify: ["true"] }
+      - { id: three, run: "echo 3 > a.txt", verify: ["echo left > left.txt; chmod 400 b.txt; git checkout -q --detach"] }
+      - { id: four, run: "test ! -e left.txt && echo 4 > a.txt && echo 4 > b.txt" }
+      - { id: failing, run: "echo 5 > a.txt; exit 1" }
+`;
+
+const cleanups: (() => Promise<void>)[] = [];
+const path = process.env["PATH"] ?? "";
+let repository: TestRepository;
+let store: MigrationStore;
+let id: string;
+let worktree: string;
+let attempt: (step: string, number?: number) => Promise<AttemptResult>;
+
+beforeEach(async () => {
+  const directory = await temporaryDirectory(cleanups);
+  repository = await createRepository(join(directory, "project"), { "a.txt": "0\n", "b.txt": "0\n" });
+  const dataDir = join(directory, "data");
+  store = new MigrationStore({ dataDir });
+  const activities = createActivities({ dataDir, store, environment: process.env, now: () => new Date() });
+  const environment = new MockActivityEnvironment({ attempt: 1 });
+  const run = <I, O>(activity: (input: I) => Promise<O>, input: I): Promise<O> =>
+    environment.run(activity, input);
+  id = createMigrationId({ now: new Date(), codebase: "test", random: randomBytes(3) });
+  worktree = join(dataDir, "workspaces", id);
+  await run(activities.createMigration, {
+    migrationId: id,
+    operation: "create",
+    name: "test",
+    target: "next",
+    hostId: "host",
+    source: repository.path,
+    spec: { fileName: "towpath.yaml", text: SPEC },
+    params: {},
+    allowHost: true,
+    author: { name: "Ada", email: "ada@example.org" },
+  });
+  await run(activities.layWorkspace, { migrationId: id, operation: "lay" });
+  attempt = (step, number = 1) => {
+    const operation = `attempt-${step}-${number}`;
+    return run(activities.attemptStep, { migrationId: id, step, attempt: number, turn: 1, operation });
+  };
+});
+afterEach(async () => {
+  process.env["PATH"] = path;
+  vi.restoreAllMocks();
+  await cleanUp(cleanups);
+});
+
+/** Notes the arguments of every git process of this one in a file. */
+async function gitProcesses(directory: string): Promise<() => Promise<string[]>> {
+  const { stdout: git } = await execa("bash", ["-c", "command -v git"]);
+  const [bin, log] = [join(directory, "bin"), join(directory, "git.log")];
+  await mkdir(bin);
+  await writeFile(join(bin, "git"), `#!/bin/sh\necho "$*" >> '${log}'\nexec '${git}' "$@"\n`);
+  await chmod(join(bin, "git"), 0o755);
+  process.env["PATH"] = `${bin}:${path}`;
+  return async () => {
+    const text = await readFile(log, "utf8").catch(() => "");
+    await rm(log, { force: true });
+    return text.split("\n").filter((line) => line !== "");
+  };
+}
+
+const contentOf = (ref: string, file: string) => repository.git("show", `${ref}:${file}`);
+
+describe("a step that follows another at once", () => {
+  it("relies on what the other left, and takes seven git processes", async () => {
+    await attempt("one");
+    const taken = await gitProcesses(await temporaryDirectory(cleanups));
+    expect(await attempt("two")).toMatchObject({ outcome: "committed" });
+    expect((await taken()).length).toBeLessThanOrEqual(7);
+    expect(await contentOf(`towpath/${id}`, "a.txt")).toBe("2");
+  });
+
+  it("finds nothing of what the last command of the other left", async () => {
+    await attempt("two");
+    expect(await attempt("three")).toMatchObject({ outcome: "committed" });
+    expect(await attempt("four")).toMatchObject({ outcome: "committed" });
+    expect(await repository.git("ls-tree", "--name-only", `towpath/${id}`)).toBe("a.txt\nb.txt");
+    expect(await contentOf(`towpath/${id}`, "b.txt")).toBe("4");
+  });
+
+  it("finds nothing of what the other did in vain", async () => {
+    await attempt("one");
+    expect(await attempt("failing")).toMatchObject({ outcome: "failed" });
+    expect(await attempt("two")).toMatchObject({ outcome: "committed" });
+    expect(await repository.git("diff", "--stat", `towpath/${id}~1`, `towpath/${id}`)).toContain(
+      "1 file changed",
+    );
+  });
+});
+
+// Whatever may have let a person, or another worker, into the worktree.
+describe.each<[string, () => Promise<void> | void]>([
+  ["the migration waited", () => wrote("waited")],
+  [
+    "another worker wrote the manifest",
+    async () => {
+      const other = new MigrationStore({ dataDir: store.dataDir });
+      await other.updateManifest(id, "other", (manifest) => ({ manifest, result: null }));
+    },
+  ],
+  [
+    "time has passed",
+    () => {
+      const later = performance.now() + 5_001;
+      vi.spyOn(performance, "now").mockImplementation(() => later);
+    },
+  ],
+  ["the branch is packed", async () => void (await repository.git("pack-refs", "--all"))],
+])("where %s since the step before", (_what, happens) => {
+  it("keeps a person's work under a tag, and not in the next step's commit", async () => {
+    await attempt("one");
+    await writeFile(join(worktree, "theirs.txt"), "precious\n");
+    await happens();
+    expect(await attempt("two")).toMatchObject({ outcome: "committed" });
+    vi.restoreAllMocks();
+    expect(await repository.git("ls-tree", "--name-only", `towpath/${id}`)).toBe("a.txt\nb.txt");
+    expect(await contentOf(`towpath/${id}/undone/1`, "theirs.txt")).toBe("precious");
+    await expect(readFile(join(worktree, "theirs.txt"))).rejects.toThrow("ENOENT");
+  });
+});
+
+describe("a person's own commit on the branch", () => {
+  it("is refused, not overruled, also right behind a step", async () => {
+    await attempt("one");
+    const theirs = await repository.git(
+      "commit-tree",
+      "-p",
+      `towpath/${id}`,
+      "-m",
+      "mine",
+      `towpath/${id}^{tree}`,
+    );
+    await repository.git("update-ref", `refs/heads/towpath/${id}`, theirs);
+    await expect(attempt("two")).rejects.toMatchObject({ type: "ForeignEffect" });
+    expect(await repository.git("rev-parse", `towpath/${id}`)).toBe(theirs);
+  });
+});
+
+async function wrote(operation: string): Promise<void> {
+  await store.updateManifest(id, operation, (manifest) => ({ manifest, result: null }));
+}
