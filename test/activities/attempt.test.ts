@@ -41,26 +41,27 @@ beforeEach(async () => {
   store = new MigrationStore({ dataDir });
   const activities = createActivities({ dataDir, store, environment: process.env, now: () => new Date() });
   const environment = new MockActivityEnvironment({ attempt: 1 });
-  const run = <I, O>(activity: (input: I) => Promise<O>, input: I): Promise<O> =>
-    environment.run(activity, input);
+  const run = <O>(activity: () => Promise<O>): Promise<O> => environment.run(activity);
   id = createMigrationId({ now: new Date(), codebase: "test", random: randomBytes(3) });
   worktree = join(dataDir, "workspaces", id);
-  await run(activities.createMigration, {
-    migrationId: id,
-    operation: "create",
-    name: "test",
-    target: "next",
-    hostId: "host",
-    source: repository.path,
-    spec: { fileName: "towpath.yaml", text: SPEC },
-    params: {},
-    allowHost: true,
-    author: { name: "Ada", email: "ada@example.org" },
-  });
-  await run(activities.layWorkspace, { migrationId: id, operation: "lay" });
+  await run(() =>
+    activities.createMigration({
+      migrationId: id,
+      operation: "create",
+      name: "test",
+      target: "next",
+      hostId: "host",
+      source: repository.path,
+      spec: { fileName: "towpath.yaml", text: SPEC },
+      params: {},
+      allowHost: true,
+      author: { name: "Ada", email: "ada@example.org" },
+    }),
+  );
+  await run(() => activities.layWorkspace({ migrationId: id, operation: "lay" }));
   attempt = (step, number = 1) => {
     const operation = `attempt-${step}-${number}`;
-    return run(activities.attemptStep, { migrationId: id, step, attempt: number, turn: 1, operation });
+    return run(() => activities.attemptStep({ migrationId: id, step, attempt: number, turn: 1, operation }));
   };
 });
 afterEach(async () => {
