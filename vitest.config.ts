@@ -5,6 +5,8 @@ export default defineConfig({
     include: ["test/**/*.test.ts"],
     globalSetup: ["test/support/global-setup.ts", "test/support/engine-setup.ts"],
     // Bounds against hanging, far above what a test takes: a machine that is shared runs ten times slower.
+    // Most of the time is spent waiting for processes and servers.
+    maxWorkers: 2,
     testTimeout: 120_000,
     hookTimeout: 180_000,
     env: { GIT_CONFIG_GLOBAL: "/dev/null", GIT_CONFIG_NOSYSTEM: "1", NO_COLOR: "1" },
