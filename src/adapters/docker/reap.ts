@@ -1,11 +1,12 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { messageOf } from "../../model/errors.js";
+import { messageOf, TowpathError } from "../../model/errors.js";
 import { type ContainerIdentity, identityOf } from "../../model/containers/labels.js";
 import type { ReapedContainer } from "../../model/containers/reaping.js";
 import { createRedactor } from "../../model/redaction.js";
 import type { ContainerFacts } from "../../model/images/snapshot.js";
 import type { ContainerStatus } from "./answers.js";
 import { demuxed } from "./demux.js";
+import { answered, EngineAnswer } from "./failures.js";
 import type { Engine } from "./engine.js";
 
 const REMOVAL_LIMIT_MS = 30_000;
@@ -71,7 +72,19 @@ async function reapOne(
     }
     return { ...kept, result: before.running && after.exitCode === KILLED ? "killed" : "stopped" };
   } catch (error) {
+    // Another stop may have removed it between any two of these calls; then there is nothing left to fail at.
+    if (await isGone(engine, id)) return { ...reaped, result: "already-gone" };
     return { ...reaped, result: "failed", problem: messageOf(error) };
+  }
+}
+
+/** False also where the engine does not answer: what is not known to be gone may still be there. */
+async function isGone(engine: Engine, id: string): Promise<boolean> {
+  try {
+    return (await engine.container(id)) === null;
+  } catch (error) {
+    if (error instanceof TowpathError || error instanceof EngineAnswer) return false;
+    throw error;
   }
 }
 
@@ -94,6 +107,11 @@ async function tailOf(engine: Engine, status: ContainerStatus, identity: Contain
     .filter((entry) => names.has(entry.slice(0, entry.indexOf("="))))
     .map((entry) => entry.slice(entry.indexOf("=") + 1));
   const pieces: Buffer[] = [];
-  for await (const piece of demuxed(await engine.logTail(status.id, TAIL_LINES))) pieces.push(piece);
+  try {
+    for await (const piece of demuxed(await engine.logTail(status.id, TAIL_LINES))) pieces.push(piece);
+  } catch (error) {
+    // A container that is being removed has no log any more.
+    if (!answered(error, 404, 409)) throw error;
+  }
   return createRedactor(secrets).text(Buffer.concat(pieces).toString("utf8")).slice(-MAX_TAIL);
 }
