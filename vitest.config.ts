@@ -7,7 +7,7 @@ export default defineConfig({
     // Bounds against hanging, far above what a test takes: a machine that is shared runs ten times slower.
     // Most of the time is spent waiting for processes and servers.
     maxWorkers: 2,
-    testTimeout: 120_000,
+    testTimeout: 300_000,
     hookTimeout: 180_000,
     env: { GIT_CONFIG_GLOBAL: "/dev/null", GIT_CONFIG_NOSYSTEM: "1", NO_COLOR: "1" },
   },

@@ -68,7 +68,7 @@ describe("the opener", () => {
     expect(await openUrl(url, { PATH: `${directory}:${process.env.PATH ?? ""}` })).toBe(true);
     expect(performance.now() - started).toBeLessThan(5_000);
     await expect
-      .poll(() => readFile(join(directory, "opened"), "utf8").catch(() => null), { timeout: 10_000 })
+      .poll(() => readFile(join(directory, "opened"), "utf8").catch(() => null), { timeout: 90_000 })
       .toBe(`1|${url.href}|`);
   });
 

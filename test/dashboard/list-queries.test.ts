@@ -46,14 +46,14 @@ const of = (list: ListName, { host }: { host: number }): string =>
 describe("the lists", () => {
   it("find what waits for somebody", async () => {
     await expect
-      .poll(() => found(of("waiting", { host: 0 })), { timeout: 15_000 })
+      .poll(() => found(of("waiting", { host: 0 })), { timeout: 90_000 })
       .toContain(waiting.handle.workflowId);
     expect(await found(of("waiting", { host: 0 }))).not.toContain(rejected.handle.workflowId);
   });
 
   it("find what failed this week, and not what has not", async () => {
     await expect
-      .poll(() => found(of("failed", { host: 1 })), { timeout: 15_000 })
+      .poll(() => found(of("failed", { host: 1 })), { timeout: 90_000 })
       .toContain(rejected.handle.workflowId);
     const nextMonth = new Date(Date.now() + 30 * 24 * 3_600_000);
     expect(await found(listQuery("failed", { now: nextMonth, hostId: "" }))).toEqual([]);
@@ -61,7 +61,7 @@ describe("the lists", () => {
 
   it("find what is on a host", async () => {
     await expect
-      .poll(() => found(of("here", { host: 0 })), { timeout: 15_000 })
+      .poll(() => found(of("here", { host: 0 })), { timeout: 90_000 })
       .toEqual([waiting.handle.workflowId]);
     expect(await found(of("containers", { host: 0 }))).toEqual([]);
   });
@@ -83,7 +83,7 @@ describe("the lists", () => {
 it("`towpath list` knows from the attributes where a migration on another host stands", async () => {
   await expect
     .poll(async () => (await mergedRows([], client)).find(({ id }) => id === waiting.handle.workflowId), {
-      timeout: 15_000,
+      timeout: 90_000,
     })
     .toMatchObject({
       status: "waiting",
@@ -113,7 +113,7 @@ describe("registering the attributes", () => {
     await expect(client.workflow.count('TowpathTest = "a"')).resolves.toBeDefined();
   });
 
-  it("says what to do where the namespace has no room for them", { timeout: 60_000 }, async () => {
+  it("says what to do where the namespace has no room for them", { timeout: 300_000 }, async () => {
     const { connection } = client;
     const namespace = `full-${randomBytes(3).toString("hex")}`;
     const workflowExecutionRetentionPeriod = msToTs("1 day");
@@ -121,7 +121,7 @@ describe("registering the attributes", () => {
     const taken = Object.fromEntries(Array.from({ length: 10 }, (_, index) => [`Taken${index}`, 2]));
     await expect
       .poll(() => connection.operatorService.addSearchAttributes({ namespace, searchAttributes: taken }), {
-        timeout: 30_000,
+        timeout: 90_000,
       })
       .toBeDefined();
     const registered = ensureSearchAttributes(connection, namespace, SEARCH_ATTRIBUTES);

@@ -48,14 +48,14 @@ describe.skipIf(executable === null)("the Temporal Web UI (skipped where there i
       `${TRIVIAL_GUARDRAIL}\n  migrate: { steps: [{ id: change, run: "echo c >> a.txt" }] }`,
     );
     completed = await bench.start(simple, { name: "all done" });
-  }, 120_000);
+  }, 300_000);
   beforeEach(async () => {
     await waitingFor(waiting, "step-failed");
     await completed.result();
-  }, 30_000);
+  }, 300_000);
   afterAll(() => cleanUp(cleanups));
 
-  it("lists what waits for somebody, by our attributes, and nothing else", { timeout: 60_000 }, async () => {
+  it("lists what waits for somebody, by our attributes, and nothing else", { timeout: 300_000 }, async () => {
     const facts = { now: new Date(), hostId: bench.host.hostId };
     const query = `${listQuery("here", facts)} AND TowpathWaitingFor = "step-failed" AND TowpathProgress > 50`;
     const page = await browser.open(listLink(runtime, query, undefined) ?? "");
@@ -66,12 +66,12 @@ describe.skipIf(executable === null)("the Temporal Web UI (skipped where there i
 
   it(
     "shows on a migration's page where it stands, and the command that answers",
-    { timeout: 60_000 },
+    { timeout: 300_000 },
     async () => {
       const { runId } = await waiting.describe();
       const page = await browser.open(detailsLink(runtime, waiting.workflowId, runId, undefined) ?? "");
       await expect
-        .poll(() => textOf(page), { timeout: 30_000 })
+        .poll(() => textOf(page), { timeout: 90_000 })
         .toContain(`towpath retry ${waiting.workflowId}`);
       const text = await textOf(page);
       expect(text).toContain("Waits for you: step failed (migrate)");
@@ -82,7 +82,7 @@ describe.skipIf(executable === null)("the Temporal Web UI (skipped where there i
     },
   );
 
-  it("says of each activity and timer what it was for", { timeout: 60_000 }, async () => {
+  it("says of each activity and timer what it was for", { timeout: 300_000 }, async () => {
     const page = await browser.open(migrationLink(runtime, waiting.workflowId, undefined) ?? "");
     const summaries = ["baseline on the untouched base commit", "backoff of polish", "polish (attempt 2)"];
     await page

@@ -69,7 +69,7 @@ beforeAll(async () => {
     `#!/bin/sh\nexec "${process.execPath}" "${await installation("own")}" "$@"\n`,
   );
   await chmod(path.join(bin, "towpath"), 0o755);
-}, 120_000);
+}, 300_000);
 afterAll(async () => {
   await home.remove();
   await rm(scratch, { recursive: true, force: true });
@@ -115,7 +115,7 @@ describe("every command that a document names", () => {
   });
 });
 
-describe("the commands of the documentation", { timeout: 180_000 }, () => {
+describe("the commands of the documentation", { timeout: 300_000 }, () => {
   it("of the first steps lead to a verified branch", async () => {
     const directory = await project("first", NODE_PROJECT);
     const answer = await run(await scriptOf("getting-started.md"), path.dirname(directory));
@@ -143,13 +143,13 @@ describe("the commands of the documentation", { timeout: 180_000 }, () => {
     const directory = await project("trouble", { ...NODE_PROJECT, "towpath.yaml": failing });
     await run("towpath start --allow-host", directory);
     await expect
-      .poll(async () => (await run("towpath status @latest --json", directory)).stdout, { timeout: 60_000 })
+      .poll(async () => (await run("towpath status @latest --json", directory)).stdout, { timeout: 90_000 })
       .toContain('"kind": "step-failed"');
     await writeFile(path.join(directory, "towpath.yaml"), specWith('{ id: change, run: "true" }'));
     const answer = await run(await scriptOf("troubleshooting.md"), directory);
     expect(answer).toMatchObject({ exitCode: 0 });
     await expect
-      .poll(async () => (await run("towpath status @latest --json", directory)).stdout, { timeout: 60_000 })
+      .poll(async () => (await run("towpath status @latest --json", directory)).stdout, { timeout: 90_000 })
       .toContain('"status": "completed"');
   });
 });

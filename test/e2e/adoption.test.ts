@@ -26,7 +26,7 @@ beforeAll(async () => {
   await repository.git("tag", "loki-migrate/first/pre");
   await repository.write({ "app.txt": "half-way\n" });
   await repository.git("commit", "--quiet", "--all", "--message=first step, by the predecessor");
-}, 120_000);
+}, 300_000);
 afterAll(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
 });
@@ -92,7 +92,7 @@ async function leave(parent: string, id: string, files: Record<string, string>):
 
 async function waits(id: string, kind: string): Promise<z.infer<typeof Progress>> {
   const view = async () => Progress.parse(JSON.parse((await home.run(["status", id, "--json"])).stdout));
-  await expect.poll(view, { timeout: 30_000 }).toMatchObject({ waiting: { kind } });
+  await expect.poll(view, { timeout: 90_000 }).toMatchObject({ waiting: { kind } });
   return view();
 }
 
@@ -110,7 +110,7 @@ phases:
 `;
 }
 
-describe("a predecessor's migration", { timeout: 120_000 }, () => {
+describe("a predecessor's migration", { timeout: 300_000 }, () => {
   it.each([
     ["without a suffix, in place, its lists bare", "mig_20250101_000001_shop", true, (list: unknown) => list],
     [
@@ -185,7 +185,7 @@ phases:
     expect(needed.stderr).toContain("--allow-host");
     expect(await home.run(["adopt", id, "--spec", spec, "--allow-host"], env)).toMatchObject({ code: 0 });
     await expect
-      .poll(async () => (await home.run(["status", id, "--json"])).stdout, { timeout: 40_000 })
+      .poll(async () => (await home.run(["status", id, "--json"])).stdout, { timeout: 90_000 })
       .toContain('"status": "completed"');
     expect(await repository.git("show", `towpath/${id}:app.txt`)).toBe("new");
     const plan = await home.run(["plan", id, "--local", "--json"]);
@@ -218,7 +218,7 @@ phases:
     expect(continued.stdout).toContain("step 'third', with the edited spec");
     expect(continued.stdout).toContain("1 finished step is kept");
     await expect
-      .poll(async () => (await home.run(["status", id, "--json"])).stdout, { timeout: 40_000 })
+      .poll(async () => (await home.run(["status", id, "--json"])).stdout, { timeout: 90_000 })
       .toContain('"status": "completed"');
   });
 

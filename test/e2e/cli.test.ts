@@ -43,7 +43,7 @@ beforeAll(async () => {
   const directory = await temporaryDirectory(cleanups);
   repository = await createRepository(join(directory, "project"), { "a.txt": "a\n", "towpath.yaml": SPEC });
   before = await repository.snapshot();
-}, 120_000);
+}, 300_000);
 afterAll(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
 });
@@ -59,7 +59,7 @@ async function statusOf(id: string): Promise<z.infer<typeof Status>> {
 }
 
 async function waitsFor(id: string, kind: string): Promise<z.infer<typeof Status>> {
-  await expect.poll(() => statusOf(id), { timeout: 20_000 }).toMatchObject({ waiting: { kind } });
+  await expect.poll(() => statusOf(id), { timeout: 90_000 }).toMatchObject({ waiting: { kind } });
   return statusOf(id);
 }
 
@@ -75,7 +75,7 @@ async function refused(code: number, type: string, ...args: string[]): Promise<s
   return error.message;
 }
 
-describe("the migration commands", { timeout: 60_000 }, () => {
+describe("the migration commands", { timeout: 300_000 }, () => {
   it("show with --dry-run what would be done, and leave no trace", async () => {
     const answer = await ok("start", repository.path, "--dry-run");
     expect(answer.stdout).toContain("test -e a.txt");
@@ -124,10 +124,10 @@ describe("the migration commands", { timeout: 60_000 }, () => {
     watching.stdout?.on("data", (chunk: Buffer) => (watched.stdout += chunk.toString()));
     watching.once("close", (code) => (watched.code = code ?? -1));
     // It has seen the migration wait before that goes on.
-    await expect.poll(() => watched.stdout, { timeout: 20_000 }).toContain("step two failed");
+    await expect.poll(() => watched.stdout, { timeout: 90_000 }).toContain("step two failed");
     await writeFile(join(home.env.HOME ?? "", "go"), "");
     await ok("retry", id);
-    await expect.poll(() => watched.code, { timeout: 30_000 }).toBe(0);
+    await expect.poll(() => watched.code, { timeout: 90_000 }).toBe(0);
     expect(watched.stdout).toMatch(
       /step two completed[^]*phase verify completed[^]*completed\. Branch: towpath\//,
     );

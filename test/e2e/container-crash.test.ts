@@ -56,12 +56,12 @@ async function killWorker(home: Home): Promise<void> {
 async function takenOver(home: Home, id: string): Promise<void> {
   const store = new MigrationStore({ dataDir: home.dataDir });
   const execution = async () => (await store.readManifest(id)).lease?.execution;
-  await expect.poll(execution, { timeout: 60_000 }).toBeGreaterThan(1);
+  await expect.poll(execution, { timeout: 90_000 }).toBeGreaterThan(1);
 }
 
 async function ended(container: string): Promise<void> {
   const isRunning = async () => (await engine.docker.getContainer(container).inspect()).State.Running;
-  await expect.poll(isRunning, { timeout: 20_000 }).toBe(false);
+  await expect.poll(isRunning, { timeout: 90_000 }).toBe(false);
 }
 
 /** Ids of all containers of a step that ever ran, by the engine's own record of what was created. */
@@ -111,7 +111,7 @@ describeWithEngine("a worker that is killed while a step runs in a container", (
       const { id } = Started.parse(JSON.parse(answer.stdout));
       const worktree = join(home.dataDir, "workspaces", id);
       const runs = join(worktree, "ignored-runs");
-      await expect.poll(() => readFile(runs, "utf8").catch(() => ""), { timeout: 60_000 }).toBe("run\n");
+      await expect.poll(() => readFile(runs, "utf8").catch(() => ""), { timeout: 90_000 }).toBe("run\n");
       const labels = { "towpath.workflow-id": id, "towpath.step-id": "two" };
       const [container = ""] = await engine.containersWith(labels);
       await writeFile(join(worktree, "code"), String(code));
@@ -127,7 +127,7 @@ describeWithEngine("a worker that is killed while a step runs in a container", (
         await takenOver(home, id);
         await writeFile(join(worktree, "go"), "");
       }
-      await expect.poll(() => statusOf(home, id), { timeout: 60_000, interval: 500 }).toBe("completed");
+      await expect.poll(() => statusOf(home, id), { timeout: 90_000, interval: 500 }).toBe("completed");
 
       const branch = `towpath/${id}`;
       expect(await repository.git("show", `${branch}:steps.txt`)).toBe(expected);

@@ -106,7 +106,7 @@ describeWithEngine("a migration whose commands run in containers", () => {
     expect(await containersOf(handle)).toEqual([]);
     expect(await readdir(join(rest.dataDir, "containers"))).toEqual([]);
     expect(await repository.snapshot()).toBe(before);
-  }, 60_000);
+  }, 300_000);
 
   it("says how a command failed: its exit code, its memory, its silence, its time", async () => {
     const here = await bench();
@@ -142,7 +142,7 @@ describeWithEngine("a migration whose commands run in containers", () => {
     expect(failures["place"]?.message).toContain("could not be started");
     expect(steps["host"]).toMatchObject({ status: "completed" });
     expect(await containersOf(handle)).toEqual([]);
-  }, 90_000);
+  }, 300_000);
 
   it("is undone and retried with feedback, in a container of its own for each attempt", async () => {
     const here = await bench();
@@ -165,7 +165,7 @@ describeWithEngine("a migration whose commands run in containers", () => {
     expect(prompt).toContain("key ***");
     const log = await logOf(here, handle.workflowId, "repair/attempt-2.agent.log");
     expect(log).toContain("key ***");
-  }, 60_000);
+  }, 300_000);
 
   it("ends with its container when it is stopped, also one that ignores SIGTERM", async () => {
     const here = await bench();
@@ -174,14 +174,14 @@ describeWithEngine("a migration whose commands run in containers", () => {
         `      - { id: endless, run: "trap '' TERM; echo half > src/half.txt; while :; do sleep 1; done" }`,
       ),
     );
-    await expect.poll(() => containersOf(handle), { timeout: 30_000 }).toHaveLength(1);
+    await expect.poll(() => containersOf(handle), { timeout: 90_000 }).toHaveLength(1);
     await expect
       .poll(async () => (await containersOf(handle)).length === 1 && (await running(handle)))
       .toBe(true);
     await stopped(handle);
     expect(await containersOf(handle)).toEqual([]);
     expect((await here.repository.git("worktree", "list")).split("\n")).toHaveLength(1);
-  }, 60_000);
+  }, 300_000);
 
   it("refuses a container of its name that is somebody else's, and goes on when that is gone", async () => {
     const here = await bench();
@@ -190,7 +190,7 @@ describeWithEngine("a migration whose commands run in containers", () => {
       - { id: second, needs: [first], run: "true" }`),
     );
     const isFirst = { "towpath.workflow-id": handle.workflowId, "towpath.step-id": "first" };
-    await expect.poll(() => engine.containersWith(isFirst), { timeout: 30_000 }).toHaveLength(1);
+    await expect.poll(() => engine.containersWith(isFirst), { timeout: 90_000 }).toHaveLength(1);
     const [first = ""] = await engine.containersWith(isFirst);
     const { Name } = await engine.docker.getContainer(first).inspect();
     const foreign = await engine.container({
@@ -204,7 +204,7 @@ describeWithEngine("a migration whose commands run in containers", () => {
     await foreign.remove();
     await handle.executeUpdate(contract.retry, { args: [{ by: "ada" }] });
     await expect(handle.result()).resolves.toMatchObject({ status: "completed" });
-  }, 60_000);
+  }, 300_000);
 
   it("waits, and says so, while the engine is away or does not see this machine's files", async () => {
     const here = await workbench(cleanups, FILES, {
@@ -217,7 +217,7 @@ describeWithEngine("a migration whose commands run in containers", () => {
     const view = await waitingFor(handle, "blocked");
     expect(view.waiting?.message).toContain("does not answer: there is no such socket");
     await handle.terminate();
-  }, 60_000);
+  }, 300_000);
 });
 
 describeWithRegistry("a migration whose image is not on the engine", () => {
@@ -239,7 +239,7 @@ describeWithRegistry("a migration whose image is not on the engine", () => {
     const view = await waitingFor(missing, "blocked");
     expect(view.waiting?.message).toContain("There is no image");
     await stopped(missing);
-  }, 90_000);
+  }, 300_000);
 });
 
 async function running(handle: MigrationHandle): Promise<boolean> {

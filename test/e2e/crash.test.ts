@@ -63,15 +63,15 @@ describe("a worker that is killed inside a step", () => {
     const before = await repository.snapshot();
     const id = await start(home, repository);
     const runs = join(home.dataDir, "runs");
-    await expect.poll(() => linesOf(runs), { timeout: 60_000 }).toBe(1);
+    await expect.poll(() => linesOf(runs), { timeout: 90_000 }).toBe(1);
 
     process.kill(await workerPid(home), "SIGKILL");
     expect(await home.run(["up"])).toMatchObject({ code: 0 });
-    await expect.poll(() => linesOf(runs), { timeout: 60_000 }).toBe(2);
+    await expect.poll(() => linesOf(runs), { timeout: 90_000 }).toBe(2);
     await writeFile(join(home.dataDir, "go"), "");
     await expect
       .poll(async () => Status.parse(JSON.parse((await home.run(["status", id, "--json"])).stdout)).status, {
-        timeout: 60_000,
+        timeout: 90_000,
         interval: 500,
       })
       .toBe("completed");
@@ -92,5 +92,5 @@ describe("a worker that is killed inside a step", () => {
     expect(manifest.steps?.["two"]).toMatchObject({ status: "completed", attempts: 1 });
     const tags = (await repository.git("tag", "--list", `${branch}/*`)).split("\n");
     expect(tags.sort()).toEqual([...manifest.checkpoints].sort());
-  }, 240_000);
+  }, 300_000);
 });

@@ -209,7 +209,7 @@ describe("an edited spec", () => {
     const spec = specWith(TRIVIAL_GUARDRAIL + steps(["first", "sleep 1; echo a >> app.txt"], B));
     const handle = await bench.start(spec);
     await expect
-      .poll(async () => (await handle.query(contract.progress)).steps.current?.id, { timeout: 20_000 })
+      .poll(async () => (await handle.query(contract.progress)).steps.current?.id, { timeout: 90_000 })
       .toBe("first");
     const refused = await refusal(edit(handle, spec));
     expect(refused.message).toContain("pause the migration first");

@@ -80,14 +80,14 @@ beforeAll(async () => {
   source = path.join(home, "minimist");
   await execa("node", [path.join(root, "examples/minimist-tape-to-jest/prepare.mjs"), source]);
   before = await checkout();
-}, 120_000);
+}, 300_000);
 
 afterAll(async () => {
   // Data of a server that still runs must not be taken from under it.
   const down = await towpath("down");
   if (down.exitCode !== 0) throw new Error(`towpath down failed: ${down.stderr}`);
   await rm(home, { recursive: true });
-}, 60_000);
+}, 300_000);
 
 describe("the example minimist-tape-to-jest", () => {
   it("completes through the command line", { timeout: 300_000 }, async () => {

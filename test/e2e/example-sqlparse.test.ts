@@ -41,7 +41,7 @@ afterAll(async () => {
   if (!canMigrate) return;
   await home.remove();
   await rm(scratch, { recursive: true, force: true });
-}, 60_000);
+}, 300_000);
 
 async function statusText(): Promise<string> {
   return (await home.run(["status", id, "--json"])).stdout;
@@ -83,14 +83,14 @@ describe.skipIf(!canMigrate)("the example sqlparse-python2-to-3", () => {
 
   it(
     "ends verified when a person has approved, with the skipped test on record by name",
-    { timeout: 60_000 },
+    { timeout: 300_000 },
     async () => {
       expect(
         await home.run(["approve", id, "--as", "Ada", "--comment", "upstream skips it on Python 3"]),
       ).toMatchObject({
         code: 0,
       });
-      await expect.poll(statusText, { timeout: 40_000 }).toContain('"status": "completed"');
+      await expect.poll(statusText, { timeout: 90_000 }).toContain('"status": "completed"');
       const manifest = Manifest.parse(
         JSON.parse(await readFile(path.join(directory, "manifest.json"), "utf8")),
       );

@@ -221,7 +221,7 @@ async function stop(handle: MigrationHandle): Promise<void> {
   await handle.result();
 }
 
-describe("tests that are skipped anew", { timeout: 60_000 }, () => {
+describe("tests that are skipped anew", { timeout: 300_000 }, () => {
   const skipping = "sed -i 's/subtracts pass/subtracts skip/' tests.txt";
   const gate = "tests: { no-new-failures: true, newly-skipped: approve }";
 

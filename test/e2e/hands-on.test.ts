@@ -19,7 +19,7 @@ function advance(handle: MigrationHandle, phase: string, by = "ada"): Promise<st
 
 async function inPhase(handle: MigrationHandle, phase: string): Promise<void> {
   await expect
-    .poll(() => handle.query(contract.progress), { timeout: 20_000, interval: 30 })
+    .poll(() => handle.query(contract.progress), { timeout: 90_000, interval: 30 })
     .toMatchObject({ phase, waiting: { kind: "advance" } });
 }
 

@@ -48,7 +48,7 @@ describeWithRegistry("towpath image", () => {
 
   it(
     "refreshes, shows a plan, applies it, and tells the truth about nothing to do",
-    { timeout: 120_000 },
+    { timeout: 300_000 },
     async () => {
       expect(await towpath("image", "refresh", image)).toMatchObject({
         code: 0,
@@ -71,7 +71,7 @@ describeWithRegistry("towpath image", () => {
 
   it(
     "refuses what it does not understand, and exits with what went wrong",
-    { timeout: 120_000 },
+    { timeout: 300_000 },
     async () => {
       expect(await towpath("image", "refresh", "Not/An Image")).toMatchObject({ code: 2 });
       expect(await towpath("image", "refresh", image, "--min-age", "soon")).toMatchObject({ code: 2 });
@@ -84,7 +84,7 @@ describeWithRegistry("towpath image", () => {
 
   it(
     "refreshes on a schedule: two runs are found by their search attributes",
-    { timeout: 180_000 },
+    { timeout: 300_000 },
     async () => {
       const created = await schedule("create", image, "--every", "1s");
       expect(created).toMatchObject({ paused: false });
@@ -93,7 +93,7 @@ describeWithRegistry("towpath image", () => {
         (await schedule("show", image)).runs.filter(
           ({ workflowId, report }) => workflowId.includes(":scheduled-") && report?.outcome === "refreshed",
         ).length;
-      await expect.poll(scheduled, { timeout: 60_000, interval: 500 }).toBeGreaterThanOrEqual(2);
+      await expect.poll(scheduled, { timeout: 90_000, interval: 500 }).toBeGreaterThanOrEqual(2);
 
       expect(await towpath("image", "schedule", "pause", image, "--reason", "enough")).toMatchObject({
         code: 0,
@@ -102,7 +102,7 @@ describeWithRegistry("towpath image", () => {
       const before = (await schedule("show", image)).runs.length;
       expect(await towpath("image", "schedule", "trigger", image)).toMatchObject({ code: 0 });
       await expect
-        .poll(async () => (await schedule("show", image)).runs.length, { timeout: 30_000 })
+        .poll(async () => (await schedule("show", image)).runs.length, { timeout: 90_000 })
         .toBeGreaterThan(Math.min(before, 9));
       expect(await towpath("image", "schedule", "resume", created.id)).toMatchObject({ code: 0 });
       expect((await towpath("image", "schedule", "list")).stdout).toContain(created.id);
@@ -111,7 +111,7 @@ describeWithRegistry("towpath image", () => {
     },
   );
 
-  it("is swept on a schedule that `towpath up` sees to, once", { timeout: 60_000 }, async () => {
+  it("is swept on a schedule that `towpath up` sees to, once", { timeout: 300_000 }, async () => {
     const first = await up();
     expect(first.sweep).toBe(`towpath-orphan-sweep:${await hostId(home.dataDir)}`);
     expect((await up()).sweep).toBe(first.sweep);

@@ -132,7 +132,7 @@ describeWithRegistry("an image refresh on a real engine", () => {
       expect(await engine.imageId(`${repository}:second`)).toBe(old);
       if (state === "paused") await container.unpause();
     }
-  }, 90_000);
+  }, 300_000);
 
   it("leaves alone what only looks like ours, and takes of a shared image only our names", async () => {
     const repository = engine.repository("app");
@@ -159,7 +159,7 @@ describeWithRegistry("an image refresh on a real engine", () => {
       expect(await engine.hasImage(decoy)).toBe(true);
     }
     expect(await engine.imageId(`${engine.name}-foreign/kept:1`)).toBe(old);
-  }, 60_000);
+  }, 300_000);
 
   it("keeps the newest, the young, and everything below the threshold", async () => {
     const repository = engine.repository("kept");
@@ -170,7 +170,7 @@ describeWithRegistry("an image refresh on a real engine", () => {
     expect(reasons(await refresh(`${repository}:1`, { aboveDiskPercent: 100 }))[old]).toBe("below-threshold");
     const gone = await refresh(`${repository}:1`, { aboveBytes: 1, aboveDiskPercent: 0, keepNewest: 1 });
     expect(gone.removed.map(({ id }) => id)).toEqual([old]);
-  }, 60_000);
+  }, 300_000);
 
   it("knows a superseded image that has lost its every name", async () => {
     const repository = engine.repository("nameless");
@@ -190,7 +190,7 @@ describeWithRegistry("an image refresh on a real engine", () => {
     const report = await refresh(`${repository}:1`);
     expect(report.removed.map(({ id }) => id)).toEqual([old]);
     expect(await engine.hasImage(old)).toBe(false);
-  }, 60_000);
+  }, 300_000);
 
   it("shows in a dry run what an applied plan then removes, and removes nothing that was not shown", async () => {
     const repository = engine.repository("plan");

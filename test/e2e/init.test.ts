@@ -18,7 +18,7 @@ beforeAll(async () => {
   cleanups.push(() => home.remove());
   scratch = await mkdtemp(join(tmpdir(), "towpath-init-"));
   cleanups.push(() => rm(scratch, { recursive: true, force: true }));
-}, 120_000);
+}, 300_000);
 afterAll(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
 });

@@ -114,7 +114,7 @@ describe("a migration that is stopped", () => {
       - { id: endless, needs: [first], run: "echo half > src/half.txt; echo begun; sleep 4244" }
 `),
     );
-    await expect.poll(() => processesNamed("sleep 4244"), { timeout: 20_000 }).not.toEqual([]);
+    await expect.poll(() => processesNamed("sleep 4244"), { timeout: 90_000 }).not.toEqual([]);
     await handle.signal(contract.stop, { by: "ada", reason: "wrong branch" });
     await expect(handle.result()).resolves.toMatchObject({ status: "stopped" });
     expect(await processesNamed("sleep 4244")).toEqual([]);

@@ -92,7 +92,7 @@ describeWithEngine("the sweep of orphaned containers", () => {
     expect(await exists(kept.id)).toBe(true);
     expect(await exists(foreign.id)).toBe(true);
     await running.terminate();
-  }, 60_000);
+  }, 300_000);
 
   it("removes nothing when Temporal does not answer, though some workflows were found closed", async () => {
     const host = await hostWith(engine.env);

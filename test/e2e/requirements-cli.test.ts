@@ -31,7 +31,7 @@ let document: string;
 beforeAll(async () => {
   home = await makeHome("own");
   cleanups.push(() => home.remove());
-}, 120_000);
+}, 300_000);
 beforeEach(async () => {
   const directory = await temporaryDirectory(cleanups);
   repository = await createRepository(join(directory, "project"), { "a.py": "import json\n" });
@@ -64,14 +64,14 @@ async function started(...args: string[]): Promise<{ id: string; action: string 
   const status = async (): Promise<z.infer<typeof Status>> =>
     Status.parse(JSON.parse((await ok("status", id, "--json")).stdout));
   await expect
-    .poll(async () => (await status()).requirements?.sha ?? null, { timeout: 20_000 })
+    .poll(async () => (await status()).requirements?.sha ?? null, { timeout: 90_000 })
     .not.toBeNull();
   const { requirements } = await status();
   await ok("stop", id, "--yes");
   return { id, action: requirements?.action };
 }
 
-describe("towpath start --prd", { timeout: 60_000 }, () => {
+describe("towpath start --prd", { timeout: 300_000 }, () => {
   it.each<[reason: string, make: (path: string) => Promise<unknown>]>([
     ["missing", async () => undefined],
     ["directory", (path) => mkdir(path)],
@@ -126,7 +126,7 @@ describe("towpath start --prd", { timeout: 60_000 }, () => {
   });
 });
 
-describe("towpath prd", { timeout: 60_000 }, () => {
+describe("towpath prd", { timeout: 300_000 }, () => {
   it("says that there is nothing yet", async () => {
     expect(await refused(3, "prd", "show", repository.path)).toMatchObject({ type: "RequirementsNotFound" });
     expect(await refused(3, "prd", "diff", repository.path)).toMatchObject({ type: "RequirementsNotFound" });

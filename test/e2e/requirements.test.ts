@@ -134,7 +134,7 @@ describe("a started migration", () => {
       [...new Set(TABLE.map(({ expected }) => expected.rule))].toSorted(),
     );
     for (const history of histories.values()) await expect(replay(history)).resolves.toBeUndefined();
-  }, 180_000);
+  }, 300_000);
 
   it("generates, finds nothing to do in a rerun, and updates when the code has changed", async () => {
     const bench = await workbench(cleanups, { "a.py": "import json\n" });
@@ -165,7 +165,7 @@ describe("a started migration", () => {
     expect(generations).toEqual([1, 0, 1]);
     await rm(join(path, "b.py"));
     expect(await bench.repository.snapshot()).toBe(before);
-  }, 60_000);
+  }, 300_000);
 
   it("gives its steps the document at $TOWPATH_PRD, which stays theirs whatever the project's becomes", async () => {
     const bench = await workbench(cleanups, { "a.txt": "a\n" });
@@ -189,7 +189,7 @@ describe("a started migration", () => {
       source: "user",
       sha: given.slice(0, 12),
     });
-  }, 60_000);
+  }, 300_000);
 
   it("waits when its generator fails, and goes on with the document when it is retried", async () => {
     const bench = await workbench(cleanups, { "a.txt": "a\n" });
@@ -207,5 +207,5 @@ describe("a started migration", () => {
     await handle.executeUpdate(contract.retry, { args: [{ by: "ada" }] });
     const { branch } = await handle.result();
     expect(await bench.repository.git("show", `${branch}:seen.md`)).toBe("generated");
-  }, 60_000);
+  }, 300_000);
 });

@@ -108,7 +108,7 @@ describeWithEngine("towpath stop", () => {
       stdout: "No active session\n",
     });
     expect(await stop(["./no-such-folder"])).toMatchObject({ code: 2 });
-  }, 60_000);
+  }, 300_000);
 
   it("ends and removes the folder's containers in every state, with their exit code and last words", async () => {
     await begin();
@@ -138,7 +138,7 @@ describeWithEngine("towpath stop", () => {
     for (const container of [created, running, paused, exited, restarting])
       expect(await exists(container)).toBe(false);
     expect(await stop([folder])).toMatchObject({ code: 0, stdout: "No active session\n" });
-  }, 90_000);
+  }, 300_000);
 
   it("kills what ignores SIGTERM, and lets two stops at once both succeed", async () => {
     await begin();
@@ -149,7 +149,7 @@ describeWithEngine("towpath stop", () => {
     expect(one.stdout + two.stdout).toContain("killed container");
     expect(one.stdout + two.stdout).not.toContain("failed");
     expect(await exists(stubborn)).toBe(false);
-  }, 90_000);
+  }, 300_000);
 
   it("touches no other folder's, through a symlink, with a trailing slash, or with a copied state", async () => {
     await begin();
@@ -188,7 +188,7 @@ describeWithEngine("towpath stop", () => {
     expect((await stop([`${link}/`])).stdout).toContain("stopped container");
     expect(await exists(theirs)).toBe(false);
     expect(await exists(decoy)).toBe(true);
-  }, 90_000);
+  }, 300_000);
 
   it("--all finds this host's by label alone, and leaves everybody else's", async () => {
     await begin();
@@ -217,7 +217,7 @@ describeWithEngine("towpath stop", () => {
     expect(answer).toMatchObject({ code: 0 });
     for (const container of inside) expect(await exists(container)).toBe(false);
     for (const container of outside) expect(await exists(container)).toBe(true);
-  }, 90_000);
+  }, 300_000);
 
   it("says that the engine is away, keeps the run state, and never that it stopped something", async () => {
     await begin();
@@ -233,7 +233,7 @@ describeWithEngine("towpath stop", () => {
       expect(answer.stderr).toContain("No container was stopped");
     }
     expect(await readRunState(folder)).not.toBeNull();
-  }, 60_000);
+  }, 300_000);
 
   it.each([{ dead: false }, { dead: true }])(
     "ends a running migration through its workflow, or by label when worker and server are dead: $dead",
@@ -256,7 +256,7 @@ phases:
       expect(begun).toMatchObject({ code: 0 });
       const { id } = z.object({ id: z.string() }).parse(JSON.parse(begun.stdout));
       const labels = { "towpath.workflow-id": id, "towpath.step-id": "endless" };
-      await expect.poll(() => engine.containersWith(labels), { timeout: 60_000 }).toHaveLength(1);
+      await expect.poll(() => engine.containersWith(labels), { timeout: 90_000 }).toHaveLength(1);
       expect(await readRunState(await realpath(repository.path))).toMatchObject({ image });
       if (dead) await killEverything();
       const answer = await stop([repository.path]);

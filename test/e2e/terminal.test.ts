@@ -42,7 +42,7 @@ function expectFits(lines: readonly string[], columns: number): void {
 
 describe.skipIf(!HAS_TERMINALS)(
   "in a terminal (skipped where there is no util-linux)",
-  { timeout: 90_000 },
+  { timeout: 300_000 },
   () => {
     beforeAll(async () => {
       home = await makeHome("own");
@@ -59,7 +59,7 @@ describe.skipIf(!HAS_TERMINALS)(
       });
       const { NO_COLOR: _, ...rest } = home.env;
       env = { ...rest, PATH: `${directory}/bin:${rest.PATH ?? ""}`, OPENED: join(directory, "opened") };
-    }, 120_000);
+    }, 300_000);
     afterAll(async () => {
       for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
     });
@@ -70,19 +70,19 @@ describe.skipIf(!HAS_TERMINALS)(
         CI: "",
       });
       await expect
-        .poll(() => started.screen().join("\n"), { timeout: 60_000 })
+        .poll(() => started.screen().join("\n"), { timeout: 90_000 })
         .toMatch(
           /\[x\] understand\n +\[x\] survey .*\n\[x\] guardrail\n\[>\] migrate {2}\(1 of 3 steps done\)\n +\[>\] slow {2}.*s\n(?: +│ line \d+ of the work\n){5}\[ \] verify/,
         );
       const wide = terminal("watch @latest", 200);
       await expect
-        .poll(() => wide.screen().join("\n"), { timeout: 30_000 })
+        .poll(() => wide.screen().join("\n"), { timeout: 90_000 })
         .toContain("│ line 30 of the work");
 
       await writeFile(join(home.env.HOME ?? "", "go"), "");
       for (const run of [started, wide]) {
         await expect
-          .poll(() => run.screen().join("\n"), { timeout: 30_000 })
+          .poll(() => run.screen().join("\n"), { timeout: 90_000 })
           .toMatch(
             /\[x\] slow[^]*\[!\] broken[^]*Waiting \(migrate\)[^]*step 'broken' failed[^]*towpath retry mig_/,
           );

@@ -26,7 +26,7 @@ beforeAll(async () => {
     filter: (source) => path.basename(source) !== "node_modules",
   });
   await execa("npm", ["ci", "--ignore-scripts", "--prefer-offline"], { cwd: tools });
-}, 120_000);
+}, 300_000);
 
 beforeEach(async () => {
   tests = await mkdtemp(path.join(tmpdir(), "towpath-tape-tests-"));

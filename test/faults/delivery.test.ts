@@ -44,7 +44,7 @@ describe("an activity that is delivered twice", () => {
     await travel(ground, FIVE_STEPS, twice);
     expect(effects).toEqual([]);
     await expectDone(ground);
-  }, 120_000);
+  }, 300_000);
 });
 
 class Dead extends Error {}

@@ -60,7 +60,7 @@ describe("a manifest.json that is cut off", () => {
     }
     await store.updateManifest(ID, "next", (manifest) => ({ manifest, result: null }));
     expect(JSON.parse(await readFile(path, "utf8"))).toEqual(await store.readManifest(ID));
-  }, 60_000);
+  }, 300_000);
 });
 
 describe("a version of the chain that is cut off", () => {
@@ -157,7 +157,7 @@ describe.each(NAMES)("%s that", (name) => {
       expect([length, seen]).toEqual([length, expected]);
     }
     expect((await store.list()).map(({ id }) => id)).toEqual([ID]);
-  }, 30_000);
+  }, 300_000);
 
   it.each(Object.keys(HOSTILE))(
     "is %s is refused or read, never more",

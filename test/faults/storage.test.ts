@@ -102,7 +102,7 @@ describe("a disk that is full", () => {
       expect(message).toMatch(CLEAR);
       expect(["StorageFailed", "GitFailed", "CommandFailed", "Internal"]).toContain(type);
     }
-  }, 120_000);
+  }, 300_000);
 });
 
 describe("a disk that is mounted read-only", () => {
@@ -123,7 +123,7 @@ describe("a disk that is mounted read-only", () => {
     ]);
     expect(errors.length).toBeGreaterThan(8);
     for (const { message } of errors) expect(message).toMatch(CLEAR);
-  }, 120_000);
+  }, 300_000);
 });
 
 const STORE_UPDATE = fileURLToPath(new URL("fixtures/store-update.js", import.meta.url));
@@ -195,5 +195,5 @@ describe("a process without file handles left", () => {
     expect((await updateIn([], store.dataDir, "all")).message).toBe("done");
     const { operations } = await new MigrationStore(store).verifyChain(ID);
     expect(new Set(operations).size).toBe(operations.length);
-  }, 60_000);
+  }, 300_000);
 });

@@ -86,7 +86,7 @@ describe("a worker that is killed at random moments", () => {
             for (const pause of pauses) {
               const lives = (await fleet.traced("ready")).length;
               await expect
-                .poll(async () => (await fleet.traced("ready")).length, { timeout: 60_000 })
+                .poll(async () => (await fleet.traced("ready")).length, { timeout: 90_000 })
                 .toBeGreaterThan(lives - 1);
               await delay(pause);
               fleet.living[0]?.kill("SIGKILL");

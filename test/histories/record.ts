@@ -119,6 +119,6 @@ it.each(SCENARIOS)("records $name", async ({ name, script, input, drive }) => {
 
 async function waiting(handle: WorkflowHandle, kind: string): Promise<void> {
   await expect
-    .poll(() => handle.query(contract.progress), { timeout: 15_000, interval: 20 })
+    .poll(() => handle.query(contract.progress), { timeout: 90_000, interval: 20 })
     .toMatchObject({ waiting: { kind } });
 }

@@ -84,7 +84,7 @@ export async function cleanUp(cleanups: (() => Promise<void>)[]): Promise<void> 
 export async function waitingFor(
   handle: MigrationHandle,
   kind: string,
-  timeout = 30_000,
+  timeout = 90_000,
 ): Promise<ProgressView> {
   await expect
     .poll(() => handle.query(contract.progress), { timeout, interval: 30 })

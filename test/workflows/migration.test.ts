@@ -31,7 +31,7 @@ function start(script: Script = {}, input: Partial<MigrationInput> = {}): Promis
 
 async function waitingFor(handle: WorkflowHandle, kind: string): Promise<ProgressView> {
   return await expect
-    .poll(() => handle.query(contract.progress), { timeout: 15_000, interval: 20 })
+    .poll(() => handle.query(contract.progress), { timeout: 90_000, interval: 20 })
     .toMatchObject({ waiting: { kind } })
     .then(() => handle.query(contract.progress));
 }
@@ -277,7 +277,7 @@ describe("requests", () => {
     await advance("understand");
     for (const phase of ["guardrail", "migrate", "verify"]) {
       await expect
-        .poll(() => handle.query(contract.progress), { timeout: 10_000, interval: 20 })
+        .poll(() => handle.query(contract.progress), { timeout: 90_000, interval: 20 })
         .toMatchObject({ phase, waiting: { kind: "advance" } });
       await advance(phase);
     }
@@ -300,7 +300,7 @@ describe("pause and stop", () => {
         return success();
       },
     });
-    await expect.poll(() => host.asked, { timeout: 10_000 }).toContain("attempt one 1");
+    await expect.poll(() => host.asked, { timeout: 90_000 }).toContain("attempt one 1");
     await handle.signal(contract.pause);
     gate.emit("release");
     const view = await waitingFor(handle, "paused");
@@ -329,7 +329,7 @@ describe("pause and stop", () => {
         return success();
       },
     });
-    await expect.poll(() => host.asked, { timeout: 10_000 }).toContain("attempt one 1");
+    await expect.poll(() => host.asked, { timeout: 90_000 }).toContain("attempt one 1");
     await handle.signal(contract.stop, { by: "ada", reason: "wrong branch" });
     await expect(handle.result()).resolves.toMatchObject({ status: "stopped" });
     expect(cancelled).toBe(true);
@@ -355,5 +355,5 @@ describe("a long plan", () => {
     expect(host.asked.filter((asked) => asked === "create")).toHaveLength(1);
     const newest = await client.workflow.getHandle(handle.workflowId).describe();
     expect(newest.runId).not.toBe(handle.firstExecutionRunId);
-  }, 120_000);
+  }, 300_000);
 });

@@ -26,7 +26,7 @@ async function pairIn(paths: RequirementsPaths, texts: readonly string[]): Promi
   return text;
 }
 
-describe("a process that is killed while it persists a document", { timeout: 180_000 }, () => {
+describe("a process that is killed while it persists a document", { timeout: 300_000 }, () => {
   it("leaves the old pair or the new one, whichever call of the file system it dies at, and nothing else", async () => {
     const root = join(dirname(dirname(await installation("own"))), "dist");
     const { listing, signature } = codeOf("new\n");
@@ -101,7 +101,7 @@ describe("two processes that persist different documents", () => {
     const { pointer } = await readCurrent(paths);
     expect(pointer?.history).toHaveLength(199);
     expect(await leftovers(paths)).toEqual([]);
-  }, 60_000);
+  }, 300_000);
 });
 
 type Call = "open" | "link" | "rename" | "unlink" | "lstat" | "readdir" | "mkdir";

@@ -78,4 +78,4 @@ it("loses nothing between processes that are killed and suspended inside the cri
 
   await view.sweep(ID);
   expect((await readdir(paths.state)).filter((name) => !/^manifest\.\d+\.json$/.test(name))).toEqual([]);
-}, 60_000);
+}, 300_000);

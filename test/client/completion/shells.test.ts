@@ -39,7 +39,7 @@ beforeAll(async () => {
     await writeFile(join(directory, shell), script);
   for (const name of ["spec-one.yaml", "odd=name.yaml"]) await writeFile(join(directory, name), "");
   env = { PATH: `${directory}/bin:${process.env.PATH ?? ""}`, HOME: directory, TOWPATH_DATA_DIR: dataDir };
-}, 120_000);
+}, 300_000);
 afterAll(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
 });
@@ -80,12 +80,12 @@ async function typed(shell: "bash" | "zsh", line: string): Promise<string> {
   const run = runInTerminal(command, { columns: 120, rows: 24, env });
   const last = (): string => run.screen().at(-1) ?? "";
   try {
-    await expect.poll(last, { timeout: 15_000 }).toBe(">");
+    await expect.poll(last, { timeout: 90_000 }).toBe(">");
     run.type(`${line}\t`);
-    await expect.poll(() => last().length, { timeout: 15_000 }).toBeGreaterThan(`> ${line}`.length);
+    await expect.poll(() => last().length, { timeout: 90_000 }).toBeGreaterThan(`> ${line}`.length);
     // Shows where the cursor stands: behind the blank that ends a word which is complete.
     run.type("#");
-    await expect.poll(() => last().endsWith("#"), { timeout: 15_000 }).toBe(true);
+    await expect.poll(() => last().endsWith("#"), { timeout: 90_000 }).toBe(true);
     return last().slice(2, -1);
   } finally {
     run.kill();
@@ -94,7 +94,7 @@ async function typed(shell: "bash" | "zsh", line: string): Promise<string> {
 
 describe.skipIf(!HAS_TERMINALS)(
   "Tab in a real bash (skipped where there is no util-linux)",
-  { timeout: 40_000 },
+  { timeout: 300_000 },
   () => {
     it.each(TYPED)("completes %s", async (_, line, expected) => {
       expect(await typed("bash", line)).toBe(expected);
@@ -104,7 +104,7 @@ describe.skipIf(!HAS_TERMINALS)(
 
 describe.skipIf(!HAS_TERMINALS || !has("zsh"))(
   "Tab in a real zsh (skipped where there is none)",
-  { timeout: 40_000 },
+  { timeout: 300_000 },
   () => {
     it.each(TYPED)("completes %s", async (_, line, expected) => {
       expect(await typed("zsh", line)).toBe(expected);
@@ -112,7 +112,7 @@ describe.skipIf(!HAS_TERMINALS || !has("zsh"))(
   },
 );
 
-describe.skipIf(!has("fish"))("fish (skipped where there is none)", { timeout: 40_000 }, () => {
+describe.skipIf(!has("fish"))("fish (skipped where there is none)", { timeout: 300_000 }, () => {
   it.each(TYPED)("completes %s", (_, line, expected) => {
     const script = `cd ${directory}; source ${directory}/fish; complete -C '${line}'`;
     const { stdout } = spawnSync("fish", ["--no-config", "-c", script], { env, encoding: "utf8" });
