@@ -2,11 +2,13 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { cpus, totalmem } from "node:os";
 import { fileURLToPath } from "node:url";
 import { benchCommands } from "./commands.js";
+import { benchComparison } from "./comparison.js";
 import { benchManyMigrations } from "./many-migrations.js";
 import { benchPlanLength } from "./plan-length.js";
 import { benchSignature } from "./signature.js";
+import { benchRecovery } from "./recovery.js";
 import { benchStart } from "./start.js";
-import { benchSteps } from "./steps.js";
+import { benchSteps, benchStepsOnPostgres } from "./steps.js";
 import { printTable, type Section } from "./support/table.js";
 
 /** Every section measures what it compares in one run: absolutes differ between machines, ratios less. */
@@ -17,7 +19,13 @@ const SECTIONS: Readonly<Record<string, () => Promise<Section>>> = {
   "plan-length": benchPlanLength,
   "many-migrations": benchManyMigrations,
   signature: benchSignature,
+  recovery: benchRecovery,
+  comparison: benchComparison,
+  "steps-on-postgres": benchStepsOnPostgres,
 };
+
+/** These take minutes of preparation, so they are measured only when they are named. */
+const NAMED_ONLY = new Set(["steps-on-postgres"]);
 
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter((name) => !Object.hasOwn(SECTIONS, name));
@@ -28,7 +36,7 @@ if (unknown.length > 0) {
 
 const results: Section[] = [];
 for (const [name, run] of Object.entries(SECTIONS)) {
-  if (wanted.length > 0 && !wanted.includes(name)) continue;
+  if (wanted.length > 0 ? !wanted.includes(name) : NAMED_ONLY.has(name)) continue;
   console.error(`measuring: ${name}`);
   const section = await run();
   printTable(section);

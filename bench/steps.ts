@@ -6,42 +6,49 @@ import { Home } from "./support/home.js";
 import { stepTimes } from "./support/history.js";
 import { makeProject } from "./support/project.js";
 import type { Row, Section } from "./support/table.js";
+import { TemporalOnPostgres } from "./support/temporal-on-postgres.js";
 
 const SHELL_LOOP = fileURLToPath(new URL("shell-loop.sh", import.meta.url));
 
 /** A full step (checkpoint, attempt, verify, commit, record) through Towpath, over the same work in a shell loop. */
 export async function benchSteps(): Promise<Section> {
   const home = await Home.make();
+  return { title: "A full step, embedded server", rows: await measured(home) };
+}
+
+/** The same with a server on PostgreSQL. Only when asked for by name: it compiles the server. */
+export async function benchStepsOnPostgres(): Promise<Section> {
+  const temporal = await TemporalOnPostgres.start();
+  try {
+    const home = await Home.make({ TEMPORAL_ADDRESS: temporal.address });
+    return { title: "A full step, server on PostgreSQL", rows: await measured(home) };
+  } finally {
+    await temporal.remove();
+  }
+}
+
+async function measured(home: Home): Promise<Row[]> {
   const rows: Row[] = [];
   try {
     await home.run("up");
-    for (const count of [1, 20, 200]) {
-      const shell = await shellLoop(home, count);
-      const project = await makeProject(join(home.directory, `project-${count}`), count);
-      const id = await home.complete(project);
-      const towpath = await stepTimes(home, id);
-      rows.push(
-        { name: `shell loop, ${count} steps`, value: shell / count, unit: "ms", note: "a step" },
-        { name: `Towpath, ${count} steps`, value: towpath.totalMs / count, unit: "ms", note: "a step" },
-        {
-          name: `Towpath over shell, ${count} steps`,
-          value: towpath.totalMs / shell,
-          unit: "×",
-          target: 1.5,
-        },
-        {
-          name: `history events, ${count} steps`,
-          value: towpath.events / count,
-          unit: "events",
-          target: 6,
-          note: "a step",
-        },
-      );
-    }
+    for (const count of [1, 20, 200]) rows.push(...(await compared(home, count)));
   } finally {
     await home.remove();
   }
-  return { title: "A full step, p50 of one run", rows };
+  return rows;
+}
+
+async function compared(home: Home, count: number): Promise<Row[]> {
+  const shell = await shellLoop(home, count);
+  const project = await makeProject(join(home.directory, `project-${count}`), count);
+  const towpath = await stepTimes(home, await home.complete(project));
+  const steps = count === 1 ? "1 step" : `${count} steps`;
+  return [
+    { name: `shell loop, ${steps}`, value: shell / count, unit: "ms", note: "a step" },
+    { name: `Towpath, ${steps}`, value: towpath.totalMs / count, unit: "ms", note: "a step" },
+    { name: `Towpath over shell, ${steps}`, value: towpath.totalMs / shell, unit: "×", target: 1.5 },
+    { name: `history, ${steps}`, value: towpath.events / count, unit: "events", target: 6, note: "a step" },
+  ];
 }
 
 async function shellLoop(home: Home, count: number): Promise<number> {
