@@ -7,14 +7,9 @@ import { afterAll, describe, expect, it } from "vitest";
 import { createMigrationId } from "../../src/model/ids.js";
 import type { migration } from "../../src/workflows/migration.js";
 import * as contract from "../../src/workflows/migration.contract.js";
-import {
-  cleanUp,
-  type MigrationHandle,
-  waitingFor,
-  workbench,
-  type Workbench,
-} from "../support/migrations.js";
+import { cleanUp, type MigrationHandle, workbench, type Workbench } from "../support/migrations.js";
 import { checkInvariants, checkReplay, type Scene, userSide } from "./invariants.js";
+import { waitsFor } from "./support/waiting.js";
 import { FIVE_STEP_FILES, FIVE_STEP_TEXT, FIVE_STEPS } from "./support/fleet.js";
 
 const cleanups: (() => Promise<void>)[] = [];
@@ -36,7 +31,7 @@ async function waitingMigration(): Promise<Waiting> {
   const bench = await workbench(cleanups, FIVE_STEP_FILES);
   const scene = { ...bench, before: await userSide(bench.repository) };
   const handle = await bench.start(BY_HAND);
-  await waitingFor(handle, "advance");
+  await waitsFor(handle, "advance");
   return { bench, handle, scene, branch: `towpath/${handle.workflowId}` };
 }
 
@@ -123,7 +118,7 @@ describe.concurrent("a migration meets", () => {
       const { handle } = waiting;
       const makeGood = await inflict(waiting);
       advance(handle);
-      const { waiting: blocked } = await waitingFor(handle, "blocked", 60_000);
+      const { waiting: blocked } = await waitsFor(handle, "blocked");
       expect(blocked?.message).toMatch(message);
       await makeGood();
       await handle.executeUpdate(contract.retry, { args: [{ by: "ada" }] });
@@ -192,7 +187,7 @@ describe.concurrent("a migration meets", () => {
           },
         ],
       });
-      const blocked = await waitingFor(handle, "blocked", 60_000);
+      const blocked = await waitsFor(handle, "blocked");
       expect(blocked.waiting?.message).toMatch(
         /the branch towpath\/.* already exists at .*rename or delete it/,
       );

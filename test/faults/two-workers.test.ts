@@ -1,8 +1,8 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, describe, expect, it } from "vitest";
 import { MigrationStore } from "../../src/adapters/store/migration-store.js";
+import { eventually } from "./support/waiting.js";
 import { cleanUp } from "../support/migrations.js";
 import { checkInvariants, checkReplay } from "./invariants.js";
 import { FIVE_STEP_FILES, FIVE_STEP_TEXT, FIVE_STEPS, Fleet } from "./support/fleet.js";
@@ -93,20 +93,14 @@ describe.concurrent("a worker that stands still for longer than its heartbeat, a
 });
 
 async function untilTraced(fleet: Fleet, prefix: string): Promise<void> {
-  const deadline = Date.now() + 150_000;
-  while ((await fleet.traced(prefix)).length === 0) {
-    if (Date.now() > deadline) throw new Error(`'${prefix}' did not happen`);
-    await delay(20);
-  }
+  await eventually(`'${prefix}'`, async () => (await fleet.traced(prefix)).length > 0);
 }
 
 async function untilStep(fleet: Fleet, id: string, step: string): Promise<void> {
   const store = new MigrationStore({ dataDir: fleet.dataDir });
-  const deadline = Date.now() + 150_000;
-  while ((await store.readManifest(id)).steps?.[step]?.status === "pending") {
-    if (Date.now() > deadline) throw new Error(`step '${step}' of ${id} did not begin`);
-    await delay(10);
-  }
+  await eventually(`step '${step}'`, async () => {
+    return (await store.readManifest(id)).steps?.[step]?.status !== "pending";
+  });
 }
 
 async function expectUndisturbed(fleet: Fleet, handle: Awaited<ReturnType<Fleet["start"]>>): Promise<void> {

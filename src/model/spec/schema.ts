@@ -32,7 +32,8 @@ const Env = z.record(
 );
 const StepId = z
   .string()
-  .regex(STEP_ID_PATTERN, "an id consists of letters, digits, _ and -, at most 63 of them");
+  .regex(STEP_ID_PATTERN, "an id consists of letters, digits, _ and -, at most 63 of them")
+  .refine((id) => id !== "__proto__", "the id is reserved");
 const StepIds = z.union([StepId, z.array(StepId)]);
 const Path = z.string().min(1);
 
