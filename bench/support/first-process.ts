@@ -9,6 +9,8 @@ target: next
 phases:
   understand:
     steps: [{ id: first, run: "date +%s%N > $TOWPATH_DIR/../../started" }]
+  migrate:
+    steps: [{ id: second, run: "true" }]
 `;
 
 /** Time from `towpath start` as a process to the first step's own process, in ms. */

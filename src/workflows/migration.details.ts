@@ -13,6 +13,9 @@ export function describeMigration(input: MigrationInput, state: MigrationState):
   showInLists(input, state);
 }
 
+/** Short steps behind each other would write their progress more often than anybody looks at a list. */
+const PROGRESS_EVERY_MS = 5_000;
+
 /** Each writing is an event in the history: only what has changed is written. */
 function showInLists(input: MigrationInput, state: MigrationState): void {
   const { memo, typedSearchAttributes } = workflowInfo();
@@ -23,7 +26,12 @@ function showInLists(input: MigrationInput, state: MigrationState): void {
     ...fixedAttributes(input),
   };
   const changed = changedPairs(values, (name) => written.get(name));
-  if (changed.length > 0) upsertSearchAttributes(changed);
+  const isProgressAlone = changed.every(({ key }) => key.name === "TowpathProgress");
+  const isDue = !isProgressAlone || Date.now() - state.listedAtMs >= PROGRESS_EVERY_MS;
+  if (changed.length > 0 && isDue) {
+    state.listedAtMs = Date.now();
+    upsertSearchAttributes(changed);
+  }
   const message = waiting?.message ?? null;
   if ((memo?.["waiting"] ?? null) !== message) upsertMemo({ waiting: message });
 }

@@ -31,6 +31,8 @@ export class MigrationState {
   tests: TestsView = NO_TESTS;
   currentStep: { id: string; attempt: number; startedAt: string } | null = null;
   recentSteps: StepView[] = [];
+  /** When the search attributes were last written. */
+  listedAtMs = 0;
   workspace = { branch: "", baseCommit: "" };
   gates: Partial<Record<Phase, GateView>> = {};
   requirements: RequirementsView | null = null;
