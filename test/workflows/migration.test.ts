@@ -51,6 +51,21 @@ async function refusal(
 }
 
 describe("a migration's way", () => {
+  it("takes six events of history a step, however its progress moves", async () => {
+    const steps = Array.from({ length: 40 }, (_, i) => ({ id: `s${i}`, phase: "migrate" as const }));
+    let percent = 0;
+    const { handle } = await start({ steps, attempt: () => ({ ...success(), percent: ++percent }) });
+    await handle.result();
+    const { events } = await handle.fetchHistory();
+    const attempts = (events ?? []).filter(
+      (event) => event.activityTaskScheduledEventAttributes?.activityType?.name === "attemptStep",
+    );
+    const [first, last] = [attempts[0], attempts.at(-1)].map((event) => Number(event?.eventId));
+    expect(attempts).toHaveLength(40);
+    // In a test as slow as a machine can be, progress is written a few times.
+    expect(((last ?? 0) - (first ?? 0)) / 39).toBeLessThan(6.3);
+  });
+
   it("passes the four phases in order, each through its gate", async () => {
     const { handle, host } = await start({
       steps: [
