@@ -214,7 +214,7 @@ describeWithEngine("a migration whose commands run in containers", () => {
     const handle = await here.start(
       migrate(`      - { id: first, run: "true" }`).replace("secrets: [DEPLOY_KEY]", ""),
     );
-    const view = await waitingFor(handle, "blocked");
+    const view = await waitingFor(handle, "preparation-failed");
     expect(view.waiting?.message).toContain("does not answer: there is no such socket");
     await handle.terminate();
   }, 300_000);
@@ -236,7 +236,7 @@ describeWithRegistry("a migration whose image is not on the engine", () => {
     const handle = await here.start(imageSpec(reference), { allowHost: false });
     await expect(handle.result()).resolves.toMatchObject({ status: "completed" });
     const missing = await here.start(imageSpec(`${engine.repository("none")}:1`));
-    const view = await waitingFor(missing, "blocked");
+    const view = await waitingFor(missing, "preparation-failed");
     expect(view.waiting?.message).toContain("There is no image");
     await stopped(missing);
   }, 300_000);
