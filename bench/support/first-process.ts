@@ -1,5 +1,6 @@
-import { readFile, writeFile } from "node:fs/promises";
+import { on } from "node:events";
 import { watch } from "node:fs";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Home } from "./home.js";
 
@@ -17,21 +18,26 @@ phases:
 export async function firstProcess(home: Home, project: string): Promise<number> {
   const spec = join(home.directory, "first.yaml");
   await writeFile(spec, SPEC);
-  const appeared = fileAppears(home.dataDir, "started");
+  const noted = firstLine(home.dataDir, "started");
   const begunMs = Date.now();
   const id = await home.start(project, "--spec", spec);
-  await appeared;
-  const startedNs = BigInt((await readFile(join(home.dataDir, "started"), "utf8")).trim());
+  const startedNs = BigInt(await noted);
   await home.run("stop", id, "--yes");
   return Number(startedNs / 1_000_000n) - begunMs;
 }
 
-function fileAppears(directory: string, name: string): Promise<void> {
-  return new Promise((resolve) => {
-    const watcher = watch(directory, (_, changed) => {
-      if (changed !== name) return;
-      watcher.close();
-      resolve();
-    });
-  });
+/** The first line of a file that is about to be made. */
+async function firstLine(directory: string, name: string): Promise<string> {
+  const watcher = watch(directory);
+  const changes = on(watcher, "change");
+  try {
+    for (;;) {
+      const text = await readFile(join(directory, name), "utf8").catch(() => "");
+      const end = text.indexOf("\n");
+      if (end !== -1) return text.slice(0, end);
+      await changes.next();
+    }
+  } finally {
+    watcher.close();
+  }
 }

@@ -15,8 +15,8 @@ import { inspectPublished, keepAside, publishCopy, stageCopy, takeIn } from "./p
 export const ADOPT_OPERATION = "adopt";
 
 /** Above this size `manifest.json` is not written with every version. */
-const ALWAYS_PUBLISHED_BYTES = 256 * 1024;
-const PUBLISH_EVERY_MS = 250;
+const ALWAYS_PUBLISHED_BYTES = 32 * 1024;
+const PUBLISH_EVERY_MS = 1_000;
 
 /** A race of the compare-and-set is lost only to a holder that was taken over; this many in a row mean another fault. */
 const MAX_LOST_RACES = 100;
