@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import type { Worktree } from "../adapters/git/places.js";
 import { isStillThere, type Pristine } from "../adapters/git/pristine.js";
 import { createCheckpointTag, deleteTag } from "../adapters/git/refs.js";
-import { advanceBranch } from "../adapters/git/settle.js";
+import { advanceBranch, stillPristine } from "../adapters/git/settle.js";
 import { undo } from "../adapters/git/undo.js";
 import { beginAttempt, completeStep, failAttempt, passOverStep, refuseLate } from "../model/attempts.js";
 import { TowpathError } from "../model/errors.js";
@@ -56,7 +56,7 @@ async function attempt(host: Host, input: AttemptStep, signal: AbortSignal): Pro
   const lease = { step: step.id, attempt: input.attempt, turn: input.turn, execution: execution() };
   refuseLate(migration.manifest, lease);
   const survivor = await survivorOf(host, migration, step, record, input.attempt);
-  const known = survivor === null ? knownWorktree(host, migration) : null;
+  const known = survivor === null ? await knownWorktree(host, migration, signal) : null;
   const worktree = known?.worktree ?? (await openWorktree(host, migration.manifest, signal, survivor));
   if (record?.attempts === input.attempt && (record.status === "completed" || record.status === "failed")) {
     return answerAgain(host, migration, worktree, record, signal);
@@ -112,10 +112,17 @@ async function survivorOf(
 }
 
 /** The worktree, if the attempt before this one ended in order in this process and nothing has happened since. */
-function knownWorktree(host: Host, { id, manifest }: SpecMigration): KnownWorktree | null {
+async function knownWorktree(
+  host: Host,
+  { id, manifest, exclude }: SpecMigration,
+  signal: AbortSignal,
+): Promise<KnownWorktree | null> {
   const expected = { revision: manifest.revision, head: headOf(manifest) };
   const known = takeKnownWorktree(worktreePath(host.dataDir, id), expected);
-  return known !== null && isStillThere(known.worktree, known.pristine) ? known : null;
+  if (known === null || !isStillThere(known.worktree, known.pristine)) return null;
+  if (!known.isStale) return known;
+  const pristine = await stillPristine(known.worktree, known.pristine, exclude, signal);
+  return pristine === null ? null : { worktree: known.worktree, pristine };
 }
 
 function remember(host: Host, manifest: Manifest, worktree: Worktree, pristine: Pristine | null): void {

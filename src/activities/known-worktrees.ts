@@ -18,6 +18,11 @@ interface Remembered extends KnownWorktree {
   readonly until: number;
 }
 
+export interface TakenWorktree extends KnownWorktree {
+  /** So much time has passed that a person may have been there. */
+  readonly isStale: boolean;
+}
+
 /** Of this process alone: whoever takes over from it has to look. */
 const remembered = new Map<string, Remembered>();
 
@@ -32,15 +37,15 @@ export function rememberWorktree(path: string, known: KnownWorktree, revision: n
 
 /**
  * What is known of the worktree at a path, once: whoever takes it remembers it again only if all goes well. Null when
- * the manifest was written since (a wait, a rollback, another worker), when it is at another commit, or too old.
+ * the manifest was written since (a wait, a rollback, another worker), or when it is at another commit.
  */
 export function takeKnownWorktree(
   path: string,
   expected: { readonly revision: number; readonly head: string },
-): KnownWorktree | null {
+): TakenWorktree | null {
   const known = remembered.get(path);
   remembered.delete(path);
-  if (known === undefined || performance.now() > known.until) return null;
-  if (known.revision !== expected.revision || known.pristine.commit !== expected.head) return null;
-  return known;
+  if (known?.revision !== expected.revision || known.pristine.commit !== expected.head) return null;
+  const { worktree, pristine, until } = known;
+  return { worktree, pristine, isStale: performance.now() > until };
 }

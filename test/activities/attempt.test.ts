@@ -96,6 +96,15 @@ describe("a step that follows another at once", () => {
     expect(await contentOf(`towpath/${id}`, "a.txt")).toBe("2");
   });
 
+  it("looks once, if that was a while ago", async () => {
+    await attempt("one");
+    const taken = await gitProcesses(await temporaryDirectory(cleanups));
+    const later = performance.now() + 5_001;
+    vi.spyOn(performance, "now").mockImplementation(() => later);
+    expect(await attempt("two")).toMatchObject({ outcome: "committed" });
+    expect((await taken()).length).toBe(8);
+  });
+
   it("finds nothing of what the last command of the other left", async () => {
     await attempt("two");
     expect(await attempt("three")).toMatchObject({ outcome: "committed" });

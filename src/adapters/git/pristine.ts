@@ -27,7 +27,10 @@ export async function notePristine(
 }
 
 /** Whether Towpath's index is still the one that was noted: a step on the host could have written there. */
-export async function isIndexAsNoted(worktree: Worktree, { indexStamp }: Pristine): Promise<boolean> {
+export async function isIndexAsNoted(
+  worktree: Worktree,
+  { indexStamp }: Pick<Pristine, "indexStamp">,
+): Promise<boolean> {
   return indexStamp !== "" && (await stampOf(privateIndex(worktree))) === indexStamp;
 }
 

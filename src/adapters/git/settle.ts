@@ -3,10 +3,10 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { writeExcludes } from "./exclude.js";
 import { hasCode, readIfPresent } from "./files.js";
-import { isIndexPublished, publishIndex } from "./index-file.js";
+import { isIndexPublished, isIndexTouched, publishIndex } from "./index-file.js";
 import { onDisk, type RawPath } from "./paths.js";
 import { branchRef, stepIndex, worktreePlace, type Worktree } from "./places.js";
-import { notePristine, type Pristine } from "./pristine.js";
+import { isIndexAsNoted, notePristine, type Pristine } from "./pristine.js";
 import { foreign, moveRef } from "./refs.js";
 import { differences } from "./status.js";
 import { isLinked, restoreAccess, undo, unfinishedWork } from "./undo.js";
@@ -37,6 +37,23 @@ export async function advanceBranch(request: AdvanceRequest): Promise<Pristine |
   await guard?.();
   await moveBranch(request);
   return (await look(request)) ?? undo({ worktree, commit: to, exclude, guard, signal });
+}
+
+/**
+ * Whether a worktree still is what it was found to be, by one git process; whoever was there since shows in files,
+ * index, HEAD or branch.
+ * @returns what it is; null where anything differs, which `undo` then has to find out
+ */
+export async function stillPristine(
+  worktree: Worktree,
+  { commit, tree, directories, indexStamp }: Pristine,
+  exclude: readonly string[],
+  signal?: AbortSignal,
+): Promise<Pristine | null> {
+  const isTouched = await isIndexTouched(worktree);
+  if (isTouched || !(await isIndexAsNoted(worktree, { indexStamp }))) return null;
+  const expected = { tree, directories };
+  return look({ worktree, from: commit, to: commit, expected, exclude, signal });
 }
 
 async function moveBranch({ worktree, from, to, signal }: AdvanceRequest): Promise<void> {
