@@ -67,8 +67,7 @@ async function attempt(host: Host, input: AttemptStep, signal: AbortSignal): Pro
   let pristine = known?.pristine ?? null;
   // What an interrupted attempt left is undone; what a person left is kept first.
   if (pristine === null && record?.status !== "in_progress") {
-    const cleaning = `${input.operation}/${lease.turn}.${lease.execution}`;
-    pristine = await cleanWorktree(host, migration, worktree, cleaning, signal);
+    pristine = await cleanWorktree(host, migration, worktree, input.operation, signal);
   }
   const base = headOf(migration.manifest);
   const operation = `${input.operation}/${lease.turn}.${lease.execution}`;

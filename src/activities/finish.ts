@@ -1,5 +1,5 @@
 import { stat } from "node:fs/promises";
-import { deleteTag, keepUndoneHead, listTags } from "../adapters/git/refs.js";
+import { deleteTag, listTags } from "../adapters/git/refs.js";
 import { openRepository } from "../adapters/git/repository.js";
 import { findWorktree, removeWorktree } from "../adapters/git/worktree.js";
 import { settleLocks } from "../adapters/git/locks.js";
@@ -15,7 +15,7 @@ import type { FinishMigration, FinishResult } from "./contract.js";
 import { projectPlanFile } from "./decisions.js";
 import { heartbeating } from "./heartbeat.js";
 import { excludeOf, type Host, worktreePath } from "./host.js";
-import { commitEverything, headOf, undoneTag } from "./workspace.js";
+import { headOf, setAside } from "./workspace.js";
 
 const REPORT_NAME = "verification-report.md";
 
@@ -28,7 +28,7 @@ export function finish(host: Host, input: FinishMigration): Promise<FinishResult
     await killMarked(processMark(input.migrationId));
     const before = await host.store.readManifest(input.migrationId);
     await reapLeft(host, before);
-    const left = await leaveRepository(host, before, signal);
+    const head = await leaveRepository(host, before, input.operation, signal);
     const { manifest } = await host.store.updateManifest(input.migrationId, input.operation, (current) => ({
       manifest: {
         ...current,
@@ -36,8 +36,7 @@ export function finish(host: Host, input: FinishMigration): Promise<FinishResult
         outcome: input.reason,
         waiting_for: null,
         lease: null,
-        ...(left.head === null ? {} : { head: left.head }),
-        ...(left.undone === null ? {} : { undone: [...(current.undone ?? []), left.undone] }),
+        ...(head === null ? {} : { head }),
       },
       result: null,
     }));
@@ -55,43 +54,37 @@ async function writeReport(host: Host, manifest: Manifest): Promise<string> {
   return await host.store.writeDocument(manifest.id, "docs", REPORT_NAME, text);
 }
 
-interface Left {
-  /** The head that the branch is left on; null where there is no worktree (any more). */
-  readonly head: string | null;
-  /** The tag that keeps uncommitted work; null where there was none. */
-  readonly undone: string | null;
-}
-
-const NOTHING_LEFT: Left = { head: null, undone: null };
-
-async function leaveRepository(host: Host, manifest: Manifest, signal: AbortSignal): Promise<Left> {
-  if (manifest.base_commit === undefined || !(await exists(manifest.source_info.path))) return NOTHING_LEFT;
+/** @returns the head that the branch is left on; null where there is no worktree (any more) */
+async function leaveRepository(
+  host: Host,
+  manifest: Manifest,
+  operation: string,
+  signal: AbortSignal,
+): Promise<string | null> {
+  if (manifest.base_commit === undefined || !(await exists(manifest.source_info.path))) return null;
   const repo = await openRepository(manifest.source_info.path, signal);
   const path = worktreePath(host.dataDir, manifest.id);
   const worktree = await findWorktree(repo, path);
-  const left = worktree === null ? NOTHING_LEFT : await leaveWorktree(host, manifest, worktree, signal);
+  const head = worktree === null ? null : await leaveWorktree(host, manifest, worktree, operation, signal);
   await removeWorktree({ repo, path });
   await deleteUnrecordedCheckpoints(repo, manifest);
-  return left;
+  return head;
 }
 
 async function leaveWorktree(
   host: Host,
   manifest: Manifest,
   worktree: Worktree,
+  operation: string,
   signal: AbortSignal,
-): Promise<Left> {
+): Promise<string> {
   await settleLocks(worktree, signal);
   const exclude = await excludeOf(host, manifest);
   if (Object.values(manifest.steps ?? {}).some(({ status }) => status === "in_progress")) {
     await undo({ worktree, commit: headOf(manifest), exclude, signal });
-    return { head: headOf(manifest), undone: null };
+    return headOf(manifest);
   }
-  const { head, everything } = await commitEverything({ manifest, exclude }, worktree, host.now(), signal);
-  if (everything === head) return { head, undone: null };
-  const undone = undoneTag(manifest);
-  await keepUndoneHead({ repo: worktree, tag: undone, commit: everything, signal });
-  return { head, undone };
+  return await setAside(host, { manifest, exclude }, worktree, operation, signal);
 }
 
 /** A tag without a record is one whose maker died in between. */

@@ -1,3 +1,4 @@
+import { z } from "zod";
 import { buildCommit } from "../adapters/git/commit.js";
 import { headDrift, headState } from "../adapters/git/head.js";
 import { settleLocks } from "../adapters/git/locks.js";
@@ -83,7 +84,7 @@ export async function commitEverything(
   worktree: Worktree,
   time: Date,
   signal: AbortSignal,
-): Promise<{ readonly head: string; readonly everything: string }> {
+): Promise<{ readonly head: string; readonly everything: string; readonly tree: string }> {
   const { commit } = await headState(worktree, signal);
   const head = commit ?? headOf(migration.manifest);
   const built = await buildCommit({
@@ -95,7 +96,39 @@ export async function commitEverything(
     time,
     signal,
   });
-  return { head, everything: built.commit };
+  return { head, everything: built.commit, tree: built.tree };
+}
+
+const SetAside = z.object({ tag: z.string(), commit: z.string() });
+
+/**
+ * Keeps what lies uncommitted in the worktree under a tag. It is recorded first, and by its content: whoever finds the
+ * record without the tag makes the tag.
+ * @param operation the same for every execution
+ * @returns the branch's head
+ */
+export async function setAside(
+  host: Host,
+  migration: Pick<SpecMigration, "manifest" | "exclude">,
+  worktree: Worktree,
+  operation: string,
+  signal: AbortSignal,
+): Promise<string> {
+  const { head, everything, tree } = await commitEverything(migration, worktree, host.now(), signal);
+  if (everything === head) return head;
+  const { result } = await host.store.updateManifest(
+    migration.manifest.id,
+    `${operation}/set-aside/${tree}`,
+    (current) => {
+      const tag = undoneTag(current);
+      return {
+        manifest: { ...current, undone: [...(current.undone ?? []), tag] },
+        result: { tag, commit: everything },
+      };
+    },
+  );
+  await keepUndoneHead({ repo: worktree, ...SetAside.parse(result), signal });
+  return head;
 }
 
 /** The next tag for work that is undone but kept. */
@@ -119,19 +152,7 @@ export async function cleanWorktree(
   const manifest = await host.store.readManifest(migration.id);
   await expectUnmovedBranch(worktree, manifest, signal);
   const head = headOf(manifest);
-  const { everything: kept } = await commitEverything(migration, worktree, host.now(), signal);
-  if (kept !== head) {
-    const { manifest: recorded } = await host.store.updateManifest(
-      migration.id,
-      `${operation}/set-aside/${kept}`,
-      (current) => ({
-        manifest: { ...current, undone: [...(current.undone ?? []), undoneTag(current)] },
-        result: null,
-      }),
-    );
-    const tag = recorded.undone?.at(-1);
-    if (tag !== undefined) await keepUndoneHead({ repo: worktree, tag, commit: kept, signal });
-  }
+  await setAside(host, migration, worktree, operation, signal);
   const guard = standing(host, migration.id, { lease: manifest.lease ?? null, head });
   return undo({ worktree, commit: head, exclude: migration.exclude, guard, signal });
 }

@@ -1,8 +1,10 @@
 import { execFileSync } from "node:child_process";
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { delimiter, join } from "node:path";
+import { delimiter, dirname, join } from "node:path";
 import { afterEach, describe, expect, it, vi } from "vitest";
+import type { MigrationActivities } from "../../src/activities/contract.js";
+import { takeKnownWorktree } from "../../src/activities/known-worktrees.js";
 import { MigrationStore } from "../../src/adapters/store/migration-store.js";
 import { messageOf } from "../../src/model/errors.js";
 import { cleanUp } from "../support/migrations.js";
@@ -72,6 +74,26 @@ function dyingStore(
   return { store, isReached: () => calls >= k };
 }
 
+/** Delivers an activity to one process after the other, each of which dies one call of the store later than the last. */
+async function dieAtEveryCall<T>(
+  ground: Ground,
+  isBehindEffect: boolean,
+  activity: (activities: MigrationActivities) => Promise<T>,
+): Promise<T> {
+  for (let execution = 1; ; execution += 1) {
+    const { store, isReached } = dyingStore(ground.dataDir, execution, isBehindEffect);
+    try {
+      const answer = await execute(execution, activitiesOn(ground, store), activity);
+      if (!isReached()) return answer;
+    } catch (error) {
+      if (!isReached()) throw new Error(`execution ${execution}`, { cause: error });
+      deaths += 1;
+    }
+  }
+}
+
+let deaths = 0;
+
 describe("an activity whose process dies half-way", () => {
   it.each([
     ["before the effect", false],
@@ -80,18 +102,9 @@ describe("an activity whose process dies half-way", () => {
     "at any call of the store, %s, is finished by its next execution",
     async (_, isBehindEffect) => {
       const ground = await makeGround(cleanups, FIVE_STEP_FILES);
-      let deaths = 0;
-      await travel(ground, FIVE_STEPS, async (name, activity) => {
-        for (let execution = 1; ; execution += 1) {
-          const { store, isReached } = dyingStore(ground.dataDir, execution, isBehindEffect);
-          try {
-            const answer = await execute(execution, activitiesOn(ground, store), activity);
-            if (!isReached()) return answer;
-          } catch (error) {
-            if (!isReached()) throw new Error(`${name}, execution ${execution}`, { cause: error });
-            deaths += 1;
-          }
-        }
+      deaths = 0;
+      await travel(ground, FIVE_STEPS, async (_name, activity) => {
+        return await dieAtEveryCall(ground, isBehindEffect, activity);
       });
       expect(deaths).toBeGreaterThan(100);
       await expectDone(ground);
@@ -127,6 +140,62 @@ describe("an activity whose process dies half-way", () => {
       await expectDone(ground);
     },
     600_000,
+  );
+});
+
+describe("a rollback", () => {
+  it.each([
+    ["before", false],
+    ["behind", true],
+  ])(
+    "that dies %s any of its effects is finished by its next execution, and the migration goes on",
+    async (_, isBehindEffect) => {
+      const ground = await makeGround(cleanups, FIVE_STEP_FILES);
+      const migrationId = ground.id;
+      await travel(ground, FIVE_STEPS, async (name, activity) => {
+        if (name === "gate migrate") {
+          const asked = { migrationId, step: "four", by: "ada", operation: "op/rollback" };
+          await dieAtEveryCall(ground, isBehindEffect, (host) => host.rollbackTo(asked));
+          const { undone = [] } = await checkInvariants(ground, migrationId, { isOver: false });
+          expect(undone).toHaveLength(1);
+          for (const step of ["four", "five"]) {
+            const again = { migrationId, step, attempt: 2, turn: 2, operation: `op/again-${step}` };
+            await execute(1, activitiesOn(ground), (host) => host.attemptStep(again));
+          }
+        }
+        return await execute(1, activitiesOn(ground), activity);
+      });
+      await expectDone(ground);
+    },
+    120_000,
+  );
+});
+
+describe("work of a person's that lies in the worktree", () => {
+  it.each([
+    ["before a step", "step three"],
+    ["before a gate", "gate migrate"],
+    ["before the end", "finish"],
+  ])(
+    "%s is kept under one recorded tag, whenever the process dies",
+    async (_, interrupted) => {
+      for (const isBehindEffect of [false, true]) {
+        const ground = await makeGround(cleanups, FIVE_STEP_FILES);
+        const stray = join(ground.dataDir, "workspaces", ground.id, "stray.txt");
+        await travel(ground, FIVE_STEPS, async (name, activity) => {
+          if (name !== interrupted) return await execute(1, activitiesOn(ground), activity);
+          writeFileSync(stray, "a person's work");
+          // A new process knows nothing of the worktree.
+          takeKnownWorktree(dirname(stray), { revision: 0, head: "" });
+          return await dieAtEveryCall(ground, isBehindEffect, activity);
+        });
+        await expectDone(ground);
+        const { undone = [] } = await new MigrationStore(ground).readManifest(ground.id);
+        expect(undone.length).toBeGreaterThan(0);
+        expect(await ground.repository.git("show", `${undone[0] ?? ""}:stray.txt`)).toBe("a person's work");
+      }
+    },
+    120_000,
   );
 });
 
