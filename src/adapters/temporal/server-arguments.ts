@@ -12,6 +12,8 @@ const DYNAMIC_CONFIG = [
   // Timers and retries below a second take a whole one otherwise.
   'history.timerProcessorMaxTimeShift="10ms"',
   "system.enableActivityEagerExecution=true",
+  // Ten requests to one migration at a time by default; the next ones are refused after some tries.
+  "history.maxInFlightUpdates=1000",
   // The server asks a host on the internet for new versions otherwise.
   "frontend.enableServerVersionCheck=false",
 ] as const;
