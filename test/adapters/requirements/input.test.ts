@@ -6,6 +6,7 @@ import { describe, expect, it, onTestFinished } from "vitest";
 import { findConventional, readDocumentFile } from "../../../src/adapters/requirements/input.js";
 import { MAX_DOCUMENT_BYTES } from "../../../src/model/requirements/documents.js";
 import { temporary } from "./fixture.js";
+import { unprivileged } from "../../support/unprivileged.js";
 
 async function refusal(path: string): Promise<unknown> {
   const error: unknown = await readDocumentFile(path).then(
@@ -41,11 +42,13 @@ describe("a document that is given", () => {
     expect(await refusal(path)).toMatchObject({ reason: "no-file" });
   });
 
-  it.skipIf(process.getuid?.() === 0)("is refused when it may not be read", async () => {
-    const path = join(await temporary(), "PRD.md");
+  it("is refused when it may not be read", async () => {
+    const directory = await temporary();
+    await chmod(directory, 0o755);
+    const path = join(directory, "PRD.md");
     await writeFile(path, "mine\n");
     await chmod(path, 0);
-    expect(await refusal(path)).toMatchObject({ reason: "unreadable" });
+    expect(await unprivileged(() => refusal(path))).toMatchObject({ reason: "unreadable" });
   });
 
   it("may be as large as the limit, and lie behind a link", async () => {
