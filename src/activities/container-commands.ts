@@ -24,6 +24,7 @@ import type { PreparedCommand } from "./commands.js";
 import { GRACE_SECONDS, identityOfCommand, nameOf, viewPath } from "./containers.js";
 import { beatWith } from "./heartbeat.js";
 import { type Host, type SpecMigration, worktreePath } from "./host.js";
+import { isMissing } from "../model/system-errors.js";
 
 /** For a worker that is root: files then belong to the first ordinary user, as in most images. */
 const UNPRIVILEGED: Owner = { uid: 1000, gid: 1000 };
@@ -113,8 +114,7 @@ async function isDirectory(path: string): Promise<boolean> {
   try {
     return (await stat(path)).isDirectory();
   } catch (error) {
-    if (error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "ENOTDIR"))
-      return false;
+    if (isMissing(error)) return false;
     throw error;
   }
 }

@@ -16,6 +16,7 @@ import { projectPlanFile } from "./decisions.js";
 import { heartbeating } from "./heartbeat.js";
 import { excludeOf, type Host, worktreePath } from "./host.js";
 import { headOf, setAside } from "./workspace.js";
+import { hasCode } from "../model/system-errors.js";
 
 const REPORT_NAME = "verification-report.md";
 
@@ -102,7 +103,7 @@ async function exists(path: string): Promise<boolean> {
     await stat(path);
     return true;
   } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return false;
+    if (hasCode(error, "ENOENT")) return false;
     throw error;
   }
 }

@@ -9,7 +9,7 @@ import {
 } from "../adapters/git/fingerprint.js";
 import type { Worktree } from "../adapters/git/places.js";
 import type { Pristine } from "../adapters/git/pristine.js";
-import { hasCode, storageFailed } from "../adapters/store/files.js";
+import { storageFailed } from "../adapters/store/files.js";
 import { succeeded } from "../model/command.js";
 import { TowpathError } from "../model/errors.js";
 import { feedbackText } from "../model/feedback.js";
@@ -32,6 +32,7 @@ import { releaseContainer } from "./containers.js";
 import { type Host, projectDirectory, scopeOf, type SpecMigration } from "./host.js";
 import { judgeStepReport, readStepReport, saveReport } from "./reports.js";
 import { surveyProject } from "./survey.js";
+import { hasCode } from "../model/system-errors.js";
 
 const MAX_FAILURE_TEXT = 2_000;
 const MAX_NAMED_FILES = 20;

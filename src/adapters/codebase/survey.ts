@@ -9,6 +9,7 @@ import { isManifest } from "../../model/survey/manifests.js";
 import { summarise } from "../../model/survey/summary.js";
 import { walkFiles } from "./list-files.js";
 import { measureFile, readText } from "./read-file.js";
+import { hasCode } from "../../model/system-errors.js";
 
 export interface SurveyOptions {
   readonly signal?: AbortSignal;
@@ -96,10 +97,6 @@ class Survey {
     this.files.push({ path, language, bytes: read.bytes, lines: countLines(read.text), ...names });
     if (isManifest(path)) this.manifests.push({ path, text: read.text });
   }
-}
-
-function hasCode(error: unknown, ...codes: readonly string[]): boolean {
-  return error instanceof Error && "code" in error && codes.some((code) => code === error.code);
 }
 
 function countLines(text: string): number {

@@ -4,6 +4,7 @@ import path from "node:path";
 import lockfile from "proper-lockfile";
 import { z } from "zod";
 import { TowpathError, messageOf } from "../../model/errors.js";
+import { isMissing } from "../../model/system-errors.js";
 
 const Consent = z.looseObject({ at: z.string(), by: z.string() });
 const ConsentFile = z.looseObject({ version: z.literal(1), projects: z.record(z.string(), Consent) });
@@ -22,10 +23,6 @@ const LOCK_OPTIONS = {
 /** Where the consents of a data directory are kept. */
 export function consentsPath(dataDir: string): string {
   return path.join(dataDir, "consents.json");
-}
-
-function isMissing(error: unknown): boolean {
-  return error instanceof Error && "code" in error && error.code === "ENOENT";
 }
 
 function damaged(file: string, cause: unknown): TowpathError {

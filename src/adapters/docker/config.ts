@@ -3,6 +3,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { z } from "zod";
 import { messageOf, TowpathError } from "../../model/errors.js";
+import { hasCode } from "../../model/system-errors.js";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -24,11 +25,6 @@ const DockerConfig = z.looseObject({
   currentContext: z.string().optional(),
 });
 export type DockerConfig = z.infer<typeof DockerConfig>;
-
-/** True for an error of the operating system with one of these codes. */
-export function hasCode(error: unknown, ...codes: readonly string[]): boolean {
-  return error instanceof Error && "code" in error && codes.some((code) => error.code === code);
-}
 
 /** The home directory of an environment. */
 export function homeOf(env: Environment): string {

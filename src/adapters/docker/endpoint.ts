@@ -3,7 +3,8 @@ import { access, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { messageOf, TowpathError } from "../../model/errors.js";
-import { configDirectory, type Environment, hasCode, homeOf, readDockerConfig } from "./config.js";
+import { configDirectory, type Environment, homeOf, readDockerConfig } from "./config.js";
+import { hasCode } from "../../model/system-errors.js";
 
 /** Where a container engine answers. Holds a private key: never log it, log `host`. */
 export interface EngineEndpoint {

@@ -12,14 +12,9 @@ import {
   writeFile,
 } from "node:fs/promises";
 import type { Stats } from "node:fs";
+import { hasCode, isMissing } from "../../model/system-errors.js";
 
-const NO_FILE = ["ENOENT", "ENOTDIR"] as const;
 const NO_ACCESS = ["EACCES", "EPERM"] as const;
-
-/** Whether the error says that nothing is at the path. */
-export function isMissing(error: unknown): boolean {
-  return hasCode(error, ...NO_FILE);
-}
 
 /** The file's text, or null where there is none. */
 export async function readIfPresent(path: string): Promise<string | null> {
@@ -77,11 +72,4 @@ export async function makeWritable(path: string | Buffer): Promise<void> {
 function nullIfMissing(error: unknown): null {
   if (isMissing(error)) return null;
   throw error;
-}
-
-/** True for an error of the file system with one of these codes. */
-export function hasCode(error: unknown, ...codes: readonly string[]): boolean {
-  return (
-    error instanceof Error && "code" in error && typeof error.code === "string" && codes.includes(error.code)
-  );
 }

@@ -6,8 +6,8 @@ import { dirname, isAbsolute, join, resolve } from "node:path";
 import { TowpathError } from "../../model/errors.js";
 import { listFiles } from "../../model/scope.js";
 import { translated } from "./context.js";
-import { isMissing } from "./files.js";
 import type { Worktree } from "./places.js";
+import { hasCode, isMissing } from "../../model/system-errors.js";
 
 /** Plain JSON: it crosses from the activity that takes it to the one that compares. */
 export interface ConfigurationFingerprint {
@@ -166,5 +166,5 @@ function namesIn(directory: string): string[] {
 }
 
 function isDirectoryError(error: unknown): boolean {
-  return error instanceof Error && "code" in error && error.code === "EISDIR";
+  return hasCode(error, "EISDIR");
 }

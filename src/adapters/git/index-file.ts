@@ -1,7 +1,8 @@
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { copyIndex, isMissing, readIfPresent, replaceFile } from "./files.js";
+import { copyIndex, readIfPresent, replaceFile } from "./files.js";
 import { privateIndex, stepIndex, type Worktree } from "./places.js";
+import { isMissing } from "../../model/system-errors.js";
 
 /** Gives the step the index that Towpath worked with, so that both agree. */
 export async function publishIndex(worktree: Worktree): Promise<void> {

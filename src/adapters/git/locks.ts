@@ -1,9 +1,10 @@
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { isMissing, lstatIfPresent } from "./files.js";
+import { lstatIfPresent } from "./files.js";
 import { branchRef, type Worktree } from "./places.js";
 import { REF_LOCK_TIMEOUT_MS } from "./run.js";
+import { isMissing } from "../../model/system-errors.js";
 
 /**
  * Removes the locks that killed git processes left: those in the worktree's own git directory and those of the

@@ -1,9 +1,10 @@
 import { mkdir, readdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { isMissing, lstatIfPresent, readIfPresent, removeTree } from "./files.js";
+import { lstatIfPresent, readIfPresent, removeTree } from "./files.js";
 import { onDisk, rawPaths, readable, type RawPath } from "./paths.js";
 import type { Worktree } from "./places.js";
 import { baseEnvironment, runGit, type GitPlace } from "./run.js";
+import { isMissing } from "../../model/system-errors.js";
 
 export interface TreeDirectories {
   readonly directories: readonly RawPath[];

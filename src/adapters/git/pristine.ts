@@ -1,9 +1,9 @@
 import { lstatSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { isMissing } from "./files.js";
 import { stampOf } from "./index-file.js";
 import type { RawPath } from "./paths.js";
 import { branchRef, privateIndex, type Worktree } from "./places.js";
+import { isMissing } from "../../model/system-errors.js";
 
 /**
  * A worktree as Towpath left it: HEAD on its branch at the commit, Towpath's index and the files the commit's, nothing

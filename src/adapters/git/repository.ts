@@ -1,9 +1,9 @@
 import { realpath, stat } from "node:fs/promises";
 import { dirname, relative, sep } from "node:path";
 import { TowpathError } from "../../model/errors.js";
-import { isMissing } from "./files.js";
 import { repositoryPlace, type Repository, type Worktree } from "./places.js";
 import { baseEnvironment, gitText, runGit, shortened, type GitPlace } from "./run.js";
+import { isMissing } from "../../model/system-errors.js";
 
 export interface Identity {
   readonly name: string;

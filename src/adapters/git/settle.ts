@@ -2,7 +2,7 @@ import { lstatSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { writeExcludes } from "./exclude.js";
-import { hasCode, readIfPresent } from "./files.js";
+import { readIfPresent } from "./files.js";
 import { isIndexPublished, isIndexTouched, publishIndex } from "./index-file.js";
 import { onDisk, type RawPath } from "./paths.js";
 import { branchRef, stepIndex, worktreePlace, type Worktree } from "./places.js";
@@ -11,6 +11,7 @@ import { foreign, moveRef } from "./refs.js";
 import { differences } from "./status.js";
 import { isLinked, restoreAccess, undo, unfinishedWork } from "./undo.js";
 import { requireDirectory } from "./worktree.js";
+import { hasCode } from "../../model/system-errors.js";
 
 export interface AdvanceRequest {
   readonly worktree: Worktree;

@@ -1,7 +1,8 @@
 import { readdir } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { z } from "zod";
-import { isMissing, readIfPresent, replaceFile } from "./files.js";
+import { readIfPresent, replaceFile } from "./files.js";
+import { isMissing } from "../../model/system-errors.js";
 
 /** Written into the worktree's git directory as the last act of laying it: without it the work was interrupted. */
 const Marker = z.object({

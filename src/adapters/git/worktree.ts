@@ -3,13 +3,14 @@ import { mkdir, readdir, realpath } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { TowpathError, messageOf } from "../../model/errors.js";
 import { translated } from "./context.js";
-import { copyIndex, isMissing, lstatIfPresent, readIfPresent, removeTree } from "./files.js";
+import { copyIndex, lstatIfPresent, readIfPresent, removeTree } from "./files.js";
 import { privateIndex, repositoryPlace, stepIndex, type Repository, type Worktree } from "./places.js";
 import { foreign, moveRef } from "./refs.js";
 import { findCommit } from "./repository.js";
 import { gitText, runGit } from "./run.js";
 import { MIGRATION_TRAILER, trailerValues } from "./message.js";
 import { findEntry, writeMarker, type WorktreeEntry } from "./worktree-entry.js";
+import { isMissing } from "../../model/system-errors.js";
 
 export interface WorktreeRequest {
   readonly repo: Repository;

@@ -4,6 +4,7 @@ import { dirname, join } from "node:path";
 import lockfile from "proper-lockfile";
 import { z } from "zod";
 import { messageOf, TowpathError } from "../../model/errors.js";
+import { hasCode } from "../../model/system-errors.js";
 
 /** Repository (normalised) → full image id → ms since the epoch. */
 const FirstSeenFile = z.object({
@@ -68,8 +69,7 @@ async function read(path: string): Promise<FirstSeenFile> {
   try {
     text = await readFile(path, "utf8");
   } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT")
-      return { version: 1, repositories: {} };
+    if (hasCode(error, "ENOENT")) return { version: 1, repositories: {} };
     throw error;
   }
   const parsed = FirstSeenFile.safeParse(jsonOf(text));

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { join } from "node:path";
+import { hasCode } from "../../model/system-errors.js";
 
 /** The directory that this very code runs from: `dist`, or `src` in a checkout that was not built. */
 export const CODE_ROOT = fileURLToPath(new URL("../../", import.meta.url));
@@ -14,7 +15,7 @@ export function buildId(): string {
   try {
     return readFileSync(join(CODE_ROOT, BUILD_ID_FILE), "utf8").trim();
   } catch (error) {
-    if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) throw error;
+    if (!hasCode(error, "ENOENT")) throw error;
     return codeDigest();
   }
 }

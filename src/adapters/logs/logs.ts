@@ -2,6 +2,7 @@ import { constants } from "node:fs";
 import { lstat, open, readdir, type FileHandle } from "node:fs/promises";
 import path from "node:path";
 import { TowpathError, messageOf } from "../../model/errors.js";
+import { isMissing } from "../../model/system-errors.js";
 
 /** One log file: what one command of one attempt wrote, complete. */
 export interface LogFile {
@@ -20,10 +21,6 @@ export interface LogFile {
 const FILE_NAME = /^attempt-(\d+)\.(.+)\.log$/;
 const DIRECTORY_NAME = /^[A-Za-z0-9_-]+$/;
 const CHUNK_BYTES = 64 * 1024;
-
-function isMissing(error: unknown): boolean {
-  return error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "ENOTDIR");
-}
 
 function unreadable(file: string, error: unknown): TowpathError {
   return new TowpathError("StorageFailed", `Cannot read ${file}: ${messageOf(error)}`, { cause: error });

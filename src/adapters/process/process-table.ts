@@ -1,6 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { TowpathError } from "../../model/errors.js";
+import { hasCode } from "../../model/system-errors.js";
 
 /** Variable whose value marks a command and all that it starts. */
 export const MARK_VARIABLE = "TOWPATH_PROCESS_MARK";
@@ -143,11 +144,4 @@ export function parsePs(output: string): ProcessEntry[] {
       mark: () => markIn(command, " "),
     };
   });
-}
-
-/** True for a system error with one of these codes. */
-export function hasCode(error: unknown, ...codes: string[]): boolean {
-  return (
-    error instanceof Error && "code" in error && typeof error.code === "string" && codes.includes(error.code)
-  );
 }

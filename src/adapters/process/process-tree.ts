@@ -1,7 +1,8 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { ProcessIdentity } from "../../model/command.js";
-import { hasCode, listProcesses, type ProcessEntry, startedBefore } from "./process-table.js";
+import { listProcesses, type ProcessEntry, startedBefore } from "./process-table.js";
 import type { YoungerPids } from "./younger-pids.js";
+import { hasCode } from "../../model/system-errors.js";
 
 /** What is known of a run; a successor may know only its mark. */
 export type RunTrace = Pick<ProcessIdentity, "mark"> &

@@ -6,12 +6,13 @@ import type { CommandLimits } from "../../model/feedback.js";
 import type { Redactor } from "../../model/redaction.js";
 import { CommandLog } from "./command-log.js";
 import { closeDescriptors, openInput, openPipe } from "./pipes.js";
-import { hasCode, MARK_VARIABLE } from "./process-table.js";
+import { MARK_VARIABLE } from "./process-table.js";
 import type { Started } from "./helper-client.js";
 import { type Killed, killTree } from "./process-tree.js";
 import { type Command, type Spawned, spawnCommand } from "./spawn.js";
 import { watch, type Watchdog } from "./watchdog.js";
 import { type YoungerPids, youngerPids } from "./younger-pids.js";
+import { hasCode } from "../../model/system-errors.js";
 
 export const DEFAULT_KILL_GRACE_MS = 5000;
 

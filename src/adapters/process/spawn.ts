@@ -2,8 +2,8 @@ import { accessSync, constants, statSync } from "node:fs";
 import path from "node:path";
 import { messageOf, TowpathError } from "../../model/errors.js";
 import type { Started } from "./helper-client.js";
-import { hasCode } from "./process-table.js";
 import { start } from "./processes.js";
+import { hasCode } from "../../model/system-errors.js";
 
 /** What to run: a script, given whole to one shell, or a program with its arguments. */
 export type Command =

@@ -3,6 +3,7 @@ import { lstat, readdir, realpath } from "node:fs/promises";
 import path from "node:path";
 import picomatch from "picomatch";
 import { TowpathError } from "../../model/errors.js";
+import { isMissing } from "../../model/system-errors.js";
 
 /** More files than this are no test report. */
 const MAX_FILES = 20_000;
@@ -93,8 +94,4 @@ export async function resolveWithin(directory: string, file: string): Promise<st
     "ArtefactInvalid",
     `The test report ${file} is a symbolic link that leads out of ${directory}, or nowhere: write the report itself.`,
   );
-}
-
-function isMissing(error: unknown): boolean {
-  return error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "ENOTDIR");
 }

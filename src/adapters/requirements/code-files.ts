@@ -5,7 +5,8 @@ import { FOREIGN_DIRECTORIES } from "../../model/foreign-directories.js";
 import { projectFiles, type ProjectFile } from "../git/project-files.js";
 import { openRepository } from "../git/repository.js";
 import type { SignatureMode } from "../../model/requirements/documents.js";
-import { hasCode, storageFailed } from "../store/files.js";
+import { storageFailed } from "../store/files.js";
+import { hasCode } from "../../model/system-errors.js";
 
 /** The files that make up a project's code; paths are bytes, as latin1. */
 export interface CodeFiles {

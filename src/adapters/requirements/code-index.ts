@@ -1,10 +1,11 @@
 import type { BigIntStats } from "node:fs";
 import { z } from "zod";
 import type { CodeRecord } from "../../model/requirements/code.js";
-import { hasCode, readRegularFile, renameInto, sha256, writeTemporary } from "../store/files.js";
+import { readRegularFile, renameInto, sha256, writeTemporary } from "../store/files.js";
 import { TowpathError } from "../../model/errors.js";
 import { isDirectoryThere } from "./directories.js";
 import type { RequirementsPaths } from "./paths.js";
+import { hasCode } from "../../model/system-errors.js";
 
 /** How a file was read: wholly, or only its head and tail. */
 export type Reading = "whole" | "sampled";

@@ -6,10 +6,11 @@ import { setImmediate as turn } from "node:timers/promises";
 import { codeListing, type CodeRecord } from "../../model/requirements/code.js";
 import type { SignatureMode } from "../../model/requirements/documents.js";
 import type { ProjectFile } from "../git/project-files.js";
-import { hasCode, readRegularFile, sha256, storageFailed } from "../store/files.js";
+import { readRegularFile, sha256, storageFailed } from "../store/files.js";
 import { type CodeFiles, listCode, placeOf } from "./code-files.js";
 import { CodeIndex, type Reading } from "./code-index.js";
 import { listingPath, type RequirementsPaths } from "./paths.js";
+import { hasCode } from "../../model/system-errors.js";
 
 /** Which code it was: equal signatures are equal contents, whatever the times and the state of git. */
 export interface CodeSignature {

@@ -6,15 +6,9 @@ import {
   DocumentPointer,
   type Provenance,
 } from "../../model/requirements/documents.js";
-import {
-  hasCode,
-  type ReadFile,
-  readRegularFile,
-  sameIdentity,
-  sha256,
-  storageFailed,
-} from "../store/files.js";
+import { type ReadFile, readRegularFile, sameIdentity, sha256, storageFailed } from "../store/files.js";
 import { copyPath, type RequirementsPaths } from "./paths.js";
+import { hasCode } from "../../model/system-errors.js";
 
 /** A document that is persisted in a project. */
 export interface PersistedDocument {

@@ -1,5 +1,6 @@
 import { mkdir } from "node:fs/promises";
-import { hasCode, kindAt, storageFailed } from "../store/files.js";
+import { kindAt, storageFailed } from "../store/files.js";
+import { hasCode } from "../../model/system-errors.js";
 
 /** Whether a directory, and no link to one, lies at a path. */
 export async function isDirectoryThere(path: string): Promise<boolean> {

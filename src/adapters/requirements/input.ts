@@ -3,7 +3,8 @@ import { type FileHandle, open, realpath } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { messageOf, TowpathError } from "../../model/errors.js";
 import { CONVENTIONAL_NAMES, isBlank, MAX_DOCUMENT_BYTES } from "../../model/requirements/documents.js";
-import { hasCode, kindAt } from "../store/files.js";
+import { kindAt } from "../store/files.js";
+import { hasCode } from "../../model/system-errors.js";
 
 /** Why a file cannot be a requirements document; stands in the error's details. */
 export type InvalidReason = "missing" | "directory" | "no-file" | "unreadable" | "empty" | "too-large";

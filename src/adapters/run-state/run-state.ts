@@ -4,6 +4,7 @@ import { lstat, mkdir, open, readdir, rename, rm, rmdir, writeFile } from "node:
 import { dirname, join } from "node:path";
 import { messageOf, TowpathError } from "../../model/errors.js";
 import { RunState } from "../../model/containers/run-state.js";
+import { hasCode } from "../../model/system-errors.js";
 
 /** The folder that tools of this kind keep in a project; git never sees ours. */
 const FOLDER = ".towpath";
@@ -131,10 +132,6 @@ function isHarmless(error: unknown): boolean {
     "EROFS",
     "ENXIO",
   );
-}
-
-function hasCode(error: unknown, ...codes: readonly string[]): boolean {
-  return error instanceof Error && "code" in error && codes.some((code) => error.code === code);
 }
 
 function failed(action: string, path: string, cause: unknown): TowpathError {

@@ -5,9 +5,10 @@ import { messageOf, TowpathError } from "../../model/errors.js";
 import { isMigrationId } from "../../model/ids.js";
 import { loadTail } from "./chain.js";
 import { ensurePrivateDirectory } from "./data-directory.js";
-import { hasCode, kindAt, namesIn, readText, storageFailed, syncDirectory, temporaryName } from "./files.js";
+import { kindAt, namesIn, readText, storageFailed, syncDirectory, temporaryName } from "./files.js";
 import { ADOPT_OPERATION } from "./manifest-log.js";
 import { migrationPaths, migrationsDirectory, pathsBelow } from "./paths.js";
+import { hasCode } from "../../model/system-errors.js";
 
 /** Files that are made durable at a time. */
 const SYNCED_AT_ONCE = 16;

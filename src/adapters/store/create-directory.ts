@@ -6,7 +6,6 @@ import type { Manifest } from "../../model/manifest.js";
 import { commit, loadTail, stage } from "./chain.js";
 import { ensurePrivateDirectory, PRIVATE_DIRECTORY } from "./data-directory.js";
 import {
-  hasCode,
   isAbandoned,
   kindAt,
   namesIn,
@@ -17,6 +16,7 @@ import {
 } from "./files.js";
 import { migrationPaths, migrationsDirectory, pathsBelow } from "./paths.js";
 import { publishCopy, stageCopy } from "./published-copy.js";
+import { hasCode } from "../../model/system-errors.js";
 
 export interface Created {
   readonly manifest: Manifest;

@@ -4,15 +4,9 @@ import { link, lstat, open, readdir, rename, unlink, type FileHandle } from "nod
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { messageOf, TowpathError } from "../../model/errors.js";
+import { hasCode } from "../../model/system-errors.js";
 
 const PRIVATE_FILE = 0o600;
-
-/** True for an error of the operating system with one of the given codes. */
-export function hasCode(error: unknown, ...codes: readonly string[]): boolean {
-  return (
-    error instanceof Error && "code" in error && typeof error.code === "string" && codes.includes(error.code)
-  );
-}
 
 const REMEDIES: readonly (readonly [codes: readonly string[], remedy: string])[] = [
   [["ENOSPC", "EDQUOT"], "There is no space left: free some and try again"],

@@ -6,8 +6,9 @@ import { setTimeout as delay } from "node:timers/promises";
 import { lock as acquire } from "proper-lockfile";
 import { TowpathError } from "../../model/errors.js";
 import { PRIVATE_DIRECTORY } from "./data-directory.js";
-import { hasCode, kindAt, storageFailed } from "./files.js";
+import { kindAt, storageFailed } from "./files.js";
 import type { MigrationPaths } from "./paths.js";
+import { hasCode } from "../../model/system-errors.js";
 
 /** A killed holder is taken over after this time. */
 export const LOCK_STALE_MS = 10_000;

@@ -7,7 +7,6 @@ import type { Manifest } from "../../model/manifest.js";
 import { loadTail, type Tail } from "./chain.js";
 import {
   type FileIdentity,
-  hasCode,
   identityAt,
   readRegularFile,
   renameInto,
@@ -19,6 +18,7 @@ import {
   writeTemporary,
 } from "./files.js";
 import type { MigrationPaths } from "./paths.js";
+import { hasCode } from "../../model/system-errors.js";
 
 /** What stands in `manifest.json`, seen against the chain. */
 export type PublishedCopy =

@@ -2,8 +2,9 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { open, rename, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { TowpathError, messageOf } from "../../model/errors.js";
-import { hasCode, makePrivateDirectory, readTextIfPresent } from "./files.js";
+import { makePrivateDirectory, readTextIfPresent } from "./files.js";
 import { identify, isRunning, type BackgroundProcess } from "./identity.js";
+import { hasCode } from "../../model/system-errors.js";
 
 const LOG_LIMIT = 10 * 1024 * 1024;
 const POLL_MS = 25;

@@ -3,11 +3,7 @@ import { mkdir, open, readFile, rename, unlink } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { z } from "zod";
 import { TowpathError, messageOf } from "../../model/errors.js";
-
-/** True when `error` is a file system error of exactly this code. */
-export function hasCode(error: unknown, code: string): boolean {
-  return error instanceof Error && "code" in error && error.code === code;
-}
+import { hasCode } from "../../model/system-errors.js";
 
 /** Runs a file operation; what fails is told with its path. */
 export async function storing<T>(path: string, operation: () => Promise<T>): Promise<T> {

@@ -1,7 +1,7 @@
 import { access } from "node:fs/promises";
 import { delimiter, isAbsolute, join } from "node:path";
-import { hasCode } from "./files.js";
 import { provisionInto, runTool, type ProvisionOptions } from "./fetching.js";
+import { hasCode } from "../../model/system-errors.js";
 
 /** A cold build takes about 3 minutes on two cores; slow machines and networks get ten times that. */
 const BUILD_LIMIT_MS = 30 * 60_000;

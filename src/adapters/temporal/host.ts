@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { z } from "zod";
 import { TowpathError } from "../../model/errors.js";
 import { HostId, makeHostId } from "../../model/queues.js";
-import { hasCode, readTextIfPresent, removeFile, writePrivateFile } from "./files.js";
+import { readTextIfPresent, removeFile, writePrivateFile } from "./files.js";
+import { hasCode } from "../../model/system-errors.js";
 
 const HostFile = z.object({ hostId: HostId });
 

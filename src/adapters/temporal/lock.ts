@@ -2,7 +2,7 @@ import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import lockfile from "proper-lockfile";
 import { TowpathError } from "../../model/errors.js";
-import { hasCode } from "./files.js";
+import { hasCode } from "../../model/system-errors.js";
 
 const RETRY_MS = 50;
 const STALE_MS = 10_000;

@@ -1,6 +1,6 @@
 import { connect, createServer } from "node:net";
 import { TowpathError } from "../../model/errors.js";
-import { hasCode } from "./files.js";
+import { hasCode } from "../../model/system-errors.js";
 
 const LAST_PORT = 65_535;
 const MAX_TRIES = 100;

@@ -4,10 +4,11 @@ import { homedir } from "node:os";
 import { delimiter, isAbsolute, join } from "node:path";
 import { promisify } from "node:util";
 import { TowpathError, messageOf } from "../../model/errors.js";
-import { hasCode, makePrivateDirectory, removeFile } from "./files.js";
+import { makePrivateDirectory, removeFile } from "./files.js";
 import { installWithGo } from "./go-install.js";
 import { withLock } from "./lock.js";
 import { downloadWithSdk } from "./sdk-download.js";
+import { hasCode } from "../../model/system-errors.js";
 
 const run = promisify(execFile);
 

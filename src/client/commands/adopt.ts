@@ -8,6 +8,7 @@ import type { CommandBody, CommandContext, CommandResult } from "../command.js";
 import { readInput } from "../input.js";
 import { type PreparedAdoption, prepareAdoption } from "../migrations/adoption.js";
 import { printableBlock } from "../printable.js";
+import { hasCode } from "../../model/system-errors.js";
 
 const Input = z.object({
   arguments: z.tuple([z.string().min(1)]),
@@ -73,7 +74,7 @@ async function isIn(directory: string, parent: string): Promise<boolean> {
   try {
     return (await realpath(dirname(directory))) === (await realpath(parent));
   } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return false;
+    if (hasCode(error, "ENOENT")) return false;
     throw error;
   }
 }

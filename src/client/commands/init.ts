@@ -13,6 +13,7 @@ import type { CommandBody } from "../command.js";
 import { readInput } from "../input.js";
 import { SPEC_FILE_NAME } from "../migrations/spec-file.js";
 import { printableBlock } from "../printable.js";
+import { hasCode } from "../../model/system-errors.js";
 
 const Input = z.object({
   arguments: z.tuple([z.string().optional()]),
@@ -27,7 +28,7 @@ async function writeSpec(file: string, text: string, force: boolean): Promise<vo
   try {
     await writeFile(file, text, { flag: force ? "w" : "wx" });
   } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "EEXIST") {
+    if (hasCode(error, "EEXIST")) {
       throw new TowpathError("Usage", `${file} exists already; --force overwrites it.`, { cause: error });
     }
     throw new TowpathError("StorageFailed", `Cannot write ${file}: ${messageOf(error)}`, { cause: error });

@@ -1,6 +1,7 @@
 import { readFile, stat } from "node:fs/promises";
 import path from "node:path";
 import { TowpathError, messageOf } from "../../model/errors.js";
+import { isMissing } from "../../model/system-errors.js";
 
 export const SPEC_FILE_NAME = "towpath.yaml";
 /** A spec travels in the workflow's input. */
@@ -11,10 +12,6 @@ export interface SpecFile {
   readonly shown: string;
   readonly fileName: string;
   readonly text: string;
-}
-
-function isMissing(error: unknown): boolean {
-  return error instanceof Error && "code" in error && error.code === "ENOENT";
 }
 
 /** A path as the user sees it: relative where it lies below the working directory. */

@@ -6,6 +6,7 @@ import { messageOf, TowpathError } from "../../model/errors.js";
 import { isMigrationId } from "../../model/ids.js";
 import type { Manifest } from "../../model/manifest.js";
 import { LATEST } from "../migrations/reference.js";
+import { hasCode } from "../../model/system-errors.js";
 
 /** What is to be stopped: one migration, everything of one project, or everything of this host. */
 export type StopScope =
@@ -32,7 +33,7 @@ export async function folderOf(target: string | undefined, cwd: string): Promise
   try {
     if ((await stat(written)).isDirectory()) return await realpath(written);
   } catch (error) {
-    if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) {
+    if (!hasCode(error, "ENOENT")) {
       throw new TowpathError("Usage", `Cannot look at ${written}: ${messageOf(error)}`, { cause: error });
     }
   }

@@ -9,6 +9,7 @@ import { allGone, type ReapedContainer } from "../../model/containers/reaping.js
 import { TowpathError } from "../../model/errors.js";
 import { isTerminal, type Manifest, MigrationStatus } from "../../model/manifest.js";
 import { isInScope, isMigrationInScope, type StopPlace, type StopScope } from "./scope.js";
+import { hasCode } from "../../model/system-errors.js";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -69,7 +70,7 @@ async function mayHoldContainers(scope: StopScope, env: Environment, dataDir: st
   try {
     return (await readdir(join(dataDir, "containers"))).length > 0;
   } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return false;
+    if (hasCode(error, "ENOENT")) return false;
     throw error;
   }
 }
