@@ -3,7 +3,11 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
-    globalSetup: ["test/support/global-setup.ts", "test/support/engine-setup.ts"],
+    globalSetup: [
+      "test/support/global-setup.ts",
+      "test/support/engine-setup.ts",
+      "test/support/cluster-setup.ts",
+    ],
     // Bounds against hanging, far above what a test takes: a machine that is shared runs ten times slower.
     // Most of the time is spent waiting for processes and servers.
     maxWorkers: 2,

@@ -3,9 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { execa } from "execa";
+import { Postgres } from "../test/support/cluster/postgres.js";
 import { stepTimes } from "./support/history.js";
 import { Home } from "./support/home.js";
-import { Postgres } from "./support/postgres.js";
 import { makeProject } from "./support/project.js";
 import type { Row, Section } from "./support/table.js";
 

@@ -2,11 +2,11 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { execa } from "execa";
+import { Cluster } from "../test/support/cluster/cluster.js";
 import { Home } from "./support/home.js";
 import { stepTimes } from "./support/history.js";
 import { makeProject } from "./support/project.js";
 import type { Row, Section } from "./support/table.js";
-import { TemporalOnPostgres } from "./support/temporal-on-postgres.js";
 
 const SHELL_LOOP = fileURLToPath(new URL("shell-loop.sh", import.meta.url));
 
@@ -18,12 +18,12 @@ export async function benchSteps(): Promise<Section> {
 
 /** The same with a server on PostgreSQL. Only when asked for by name: it compiles the server. */
 export async function benchStepsOnPostgres(): Promise<Section> {
-  const temporal = await TemporalOnPostgres.start();
+  const cluster = await Cluster.start({ onProgress: (message) => console.error(message) });
   try {
-    const home = await Home.make({ TEMPORAL_ADDRESS: temporal.address });
+    const home = await Home.make({ TEMPORAL_ADDRESS: cluster.address });
     return { title: "A full step, server on PostgreSQL", rows: await measured(home) };
   } finally {
-    await temporal.remove();
+    await cluster.remove();
   }
 }
 

@@ -2,8 +2,10 @@ import { execFile, spawn, type ChildProcess } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { inject } from "vitest";
 import { downEmbedded } from "../../src/adapters/temporal/embedded.js";
 import { downWorker } from "../../src/worker/background.js";
+import { makeNamespace } from "./cluster/namespaces.js";
 import { installation, type InstalledParts } from "./installation.js";
 
 export interface CliAnswer {
@@ -12,7 +14,10 @@ export interface CliAnswer {
   readonly stderr: string;
 }
 
-/** A home of its own with an empty data directory, and the installed CLI to run in it. */
+/**
+ * A home of its own with an empty data directory, and the installed CLI to run in it. Its Temporal is the embedded one; in
+ * a run against a cluster, a namespace of its own there.
+ */
 export interface Home {
   readonly dataDir: string;
   readonly env: Record<string, string>;
@@ -32,6 +37,7 @@ export async function makeHome(parts: InstalledParts = "fixtures"): Promise<Home
     TOWPATH_DATA_DIR: dataDir,
     TOWPATH_CACHE_DIR: join(directory, "cache"),
     NO_COLOR: "1",
+    ...(await configuredTemporal()),
     ...(process.env.TOWPATH_TEMPORAL_CLI === undefined
       ? {}
       : { TOWPATH_TEMPORAL_CLI: process.env.TOWPATH_TEMPORAL_CLI }),
@@ -50,6 +56,16 @@ export async function makeHome(parts: InstalledParts = "fixtures"): Promise<Home
       await downEmbedded(dataDir);
       await rm(directory, { recursive: true, force: true, maxRetries: 5 });
     },
+  };
+}
+
+async function configuredTemporal(): Promise<Record<string, string>> {
+  if (inject("temporalServer") === "embedded") return {};
+  const address = inject("temporalAddress");
+  return {
+    TEMPORAL_ADDRESS: address,
+    TEMPORAL_NAMESPACE: await makeNamespace({ address, namespace: "default" }, "home"),
+    TEMPORAL_UI_ADDRESS: inject("temporalUi"),
   };
 }
 

@@ -1,8 +1,6 @@
-import { readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import type { TestProject } from "vitest/node";
 import { pingEngine } from "../../src/adapters/machine/engine-ping.js";
+import { testFilesWith } from "./test-files.js";
 
 /** What tests against a real container engine talk to. */
 export interface EngineForTests {
@@ -36,17 +34,6 @@ export default async function setup(project: TestProject): Promise<void> {
     throw new Error(`The tests need a container engine in CI: ${problem}. ${remedy}`);
   }
   project.provide("engine", null);
-  const skipped = filesThatNeedAnEngine().map((name) => `  ${name}`);
+  const skipped = testFilesWith(/describeWith(Engine|Registry)\(/).map((name) => `  ${name}`);
   console.error([`Skipped, ${problem}:`, ...skipped, remedy].join("\n"));
-}
-
-function filesThatNeedAnEngine(): string[] {
-  const root = fileURLToPath(new URL("../..", import.meta.url));
-  return readdirSync(join(root, "test"), { recursive: true, encoding: "utf8" })
-    .filter((name) => name.endsWith(".test.ts"))
-    .map((name) => `test/${name}`)
-    .filter(
-      (name) => readFileSync(join(root, name), "utf8").match(/describeWith(Engine|Registry)\(/) !== null,
-    )
-    .sort();
 }

@@ -1,7 +1,7 @@
 import { SEARCH_ATTRIBUTES } from "../../model/visibility.js";
 
-/** Keep in step with docs/: each setting was measured (reference: reliability, "Embedded server settings"). */
-const DYNAMIC_CONFIG = [
+/** `key=<JSON>`. Keep in step with docs/: each setting was measured (reference: reliability, "Embedded server settings"). */
+export const DYNAMIC_CONFIG = [
   // The one shard's queues are read 20 times a second by default, which costs 50 ms a dispatch.
   "history.transferProcessorMaxPollRPS=2000",
   "history.timerProcessorMaxPollRPS=2000",
