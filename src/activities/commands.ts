@@ -212,17 +212,26 @@ function towpathVariables(migration: SpecMigration, place: CommandPlace): Record
   };
 }
 
-/** What a command that failed came to, in one line: how it ended and the last line that it wrote. */
+/** What a command that failed came to, in one line: how it ended and the last line that it wrote and that says something. */
 export function failureLine(
   command: string,
   result: ScriptResult,
   limits: Pick<ScriptRequest, "timeoutMs" | "idleTimeoutMs">,
 ): string {
-  const last = (result.tail || result.head).trimEnd().split("\n").at(-1)?.trim() ?? "";
+  const last = lastWords(result.tail || result.head);
   const said = last === "" ? "" : `: ${last.slice(0, 300)}`;
   const { timeoutMs, idleTimeoutMs } = limits;
   const end = describeEnd(result, { timeoutMs, idleTimeoutMs: idleTimeoutMs ?? undefined });
   return `${firstLine(command)} ${end}${said}`;
+}
+
+/** Runtimes end with where in their own code they were, and a frame of a stack is no cause. */
+const STACK_FRAME = /^(?:at\s.*|Node\.js v\d.*|[)}\]]+)$/;
+
+function lastWords(output: string): string {
+  const lines = output.split("\n").map((line) => line.trim());
+  const written = lines.filter((line) => line !== "");
+  return written.findLast((line) => !STACK_FRAME.test(line)) ?? written.at(-1) ?? "";
 }
 
 function firstLine(command: string): string {

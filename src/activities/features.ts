@@ -23,7 +23,10 @@ export async function characterise(context: GateContext): Promise<Finding> {
   if (features === null) return NOTHING;
   const { host, migration } = context;
   await host.store.writeArtefact(migration.id, "features", features);
-  return { refusals: [], evidence: [`${features.length} behaviours characterised`] };
+  return {
+    refusals: [],
+    evidence: [`${features.length} ${features.length === 1 ? "behaviour" : "behaviours"} characterised`],
+  };
 }
 
 async function characterisedFeatures(context: GateContext): Promise<Feature[] | null> {

@@ -203,7 +203,8 @@ async function readReportOf(
   const verdict = await judgeStepReport(context.host, migration, step.phase, report);
   if (verdict === null) throw commandFailed(context, "command", command, result);
   if (verdict.length > 0) {
-    const message = `${failureLine(command, result, step)}; ${verdict.join("; ")}`;
+    // The tests are the cause; how the command ended only says that there is one.
+    const message = `${verdict.join("; ")} (${failureLine(command, result, step)})`;
     throw new AttemptFailed(
       { kind: "report", message, log: result.log },
       `${verdict.join("\n")}\n\n${feedbackText({ command, outcome: result })}`,

@@ -23,6 +23,8 @@ export interface CommandContext {
 
 /** Arguments and options as commander read them; each command parses them with its own schema. */
 export interface CommandInput {
+  /** The command's name, for what is said about its input. */
+  readonly command: string;
   readonly arguments: readonly unknown[];
   readonly options: Readonly<Record<string, unknown>>;
 }

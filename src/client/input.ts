@@ -13,5 +13,5 @@ export function readInput<T>(schema: z.ZodType<T>, input: CommandInput): T {
     const name = issue.path[0] === "options" ? `--${issue.path.slice(1).join(".")}` : "argument";
     return `${name}: ${issue.message}`;
   });
-  throw new TowpathError("Usage", `${problems.join("; ")}\nSee the command's --help.`);
+  throw new TowpathError("Usage", `${problems.join("; ")}\nSee \`towpath ${input.command} --help\`.`);
 }

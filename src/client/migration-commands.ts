@@ -208,7 +208,7 @@ with TOWPATH_NO_OPEN=1.`,
         description: "the tree that you looked at; another one is refused (default: the awaited one)",
       },
     ],
-    help: `Look first: git diff <base>..towpath/<id>
+    help: `Look first: towpath diff <migration>
 
 Example:
   towpath approve @latest --comment "read the diff"`,

@@ -1,6 +1,7 @@
 import type { Json } from "../model/json.js";
 import type { CommandResult } from "./command.js";
 import type { ErrorView } from "./errors.js";
+import { hintFor } from "./hints.js";
 import { printableBlock } from "./printable.js";
 
 /** The streams that a run of the CLI writes to. */
@@ -45,7 +46,8 @@ export function renderJsonError(view: ErrorView, oneLine = false): string {
   return `${JSON.stringify({ error: view }, null, oneLine ? undefined : 2)}\n`;
 }
 
-/** What an error looks like on stderr. */
+/** What an error looks like on stderr: the cause first, then what to do. */
 export function renderTextError(view: ErrorView, red: (text: string) => string): string {
-  return `${red("error:")} ${printableBlock(view.message)}\n`;
+  const hint = hintFor(view);
+  return `${red("error:")} ${printableBlock(view.message)}\n${hint === null ? "" : `${hint}\n`}`;
 }

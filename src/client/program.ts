@@ -40,7 +40,11 @@ function addCommand(
   command.option("--json", "print JSON, errors included");
   if (definition.help !== undefined) command.addHelpText("after", `\n${definition.help}`);
   command.action(async () => {
-    await dispatch(definition, { arguments: command.processedArgs, options: command.opts() });
+    await dispatch(definition, {
+      command: definition.name,
+      arguments: command.processedArgs,
+      options: command.opts(),
+    });
   });
 }
 

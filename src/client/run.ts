@@ -61,7 +61,7 @@ async function parseAndRun(options: RunOptions, json: boolean, lines: EmittedLin
     await program.parseAsync([...options.argv], { from: "user" });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
-    if (error.exitCode !== 0) throw usageError(error, parserText);
+    if (error.exitCode !== 0) throw usageError(error, parserText, namedCommand(program, options.argv));
     await options.output.stdout(parserText);
   }
   return exitCode;
@@ -131,12 +131,25 @@ function takeOverExit(command: Command, keep: (text: string) => void): void {
   for (const child of command.commands) takeOverExit(child, keep);
 }
 
-function usageError(error: CommanderError, parserText: string): TowpathError {
+/** The command that the first words name: where they name none, the program itself. */
+function namedCommand(program: Command, argv: readonly string[]): Command {
+  const [word, ...rest] = argv;
+  const child = program.commands.find((command) => command.name() === word);
+  return child === undefined ? program : namedCommand(child, rest);
+}
+
+function fullName(command: Command): string {
+  return command.parent === null ? command.name() : `${fullName(command.parent)} ${command.name()}`;
+}
+
+function usageError(error: CommanderError, parserText: string, command: Command): TowpathError {
   // Without a command commander shows the whole help instead of a message.
   if (error.code === "commander.help")
     return new TowpathError("Usage", `No command given.\n\n${parserText.trim()}`);
   const message = error.message.replace(/^error: /, "");
-  return new TowpathError("Usage", `${message}\nSee \`towpath --help\`.`);
+  const name = fullName(command);
+  const usage = command.parent === null ? "" : `Usage: ${name} ${command.usage()}\n`;
+  return new TowpathError("Usage", `${message}\n${usage}See \`${name} --help\`.`);
 }
 
 /** Known before parsing, because the parser's own errors are JSON too. What stands behind `--` is data. */

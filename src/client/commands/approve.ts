@@ -15,7 +15,7 @@ const Input = z.object({
     as: z.string().min(1).max(200).optional(),
     tree: z
       .string()
-      .regex(/^[0-9a-f]{40}([0-9a-f]{24})?$/, "expected a full tree id")
+      .regex(/^[0-9a-f]{7,64}$/, "expected a tree's id, or at least the first 7 characters of it")
       .optional(),
   }),
 });
@@ -35,12 +35,24 @@ async function awaitedTree(migration: RemoteMigration): Promise<string> {
   );
 }
 
+/** The awaited tree where nobody named one; a whole id is left to the workflow, which knows what is there by then. */
+async function approvedTree(migration: RemoteMigration, given: string | undefined): Promise<string> {
+  if (given !== undefined && [40, 64].includes(given.length)) return given;
+  const awaited = await awaitedTree(migration);
+  if (given === undefined || awaited.startsWith(given)) return awaited;
+  throw new TowpathError(
+    "ApprovalRefused",
+    `Approval refused: it is for tree ${given}, but tree ${awaited} awaits approval. Look at that one first: towpath diff ${migration.id}`,
+    { details: { id: migration.id, given, awaited } },
+  );
+}
+
 /** `towpath approve` */
 export const approve: CommandBody = async (input, context) => {
   const { arguments: args, options } = readInput(Input, input);
   return withMigration(args[0], context, async ({ migration }) => {
     const by = options.as ?? (await whoAmI(context.cwd));
-    const tree = options.tree ?? (await awaitedTree(migration));
+    const tree = await approvedTree(migration, options.tree);
     const answer = await migration.update(approveUpdate, { by, comment: options.comment, tree });
     const missing = answer.required - answer.approvedBy.length;
     const rest = missing > 0 ? `${missing} more needed.` : "The migration goes on.";

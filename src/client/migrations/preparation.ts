@@ -70,7 +70,7 @@ function targetOf(request: StartRequest, spec: Spec | null): string {
     if (request.target !== undefined) return request.target;
     throw new TowpathError(
       "Usage",
-      `There is no ${SPEC_FILE_NAME} in the project. Name a spec with --spec, or start hands-on with --target.`,
+      `There is no ${SPEC_FILE_NAME} in the project. \`towpath init\` writes one; or name a spec with --spec, or start hands-on with --target.`,
     );
   }
   if (request.target === undefined || request.target === spec.target) return spec.target;
