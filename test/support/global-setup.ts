@@ -42,6 +42,26 @@ export default async function setup(project: TestProject): Promise<() => Promise
   // What the tests start uses the same one, instead of providing it again in each home of their own.
   process.env.TOWPATH_TEMPORAL_CLI = binary.path;
   const server = kind === "cluster" ? await startCluster() : await startEmbedded(directory);
+  const end = async (): Promise<void> => {
+    await server.end();
+    await rm(directory, { recursive: true, force: true });
+  };
+  try {
+    const workflowBundle = join(directory, "workflow-bundle.js");
+    await writeFile(workflowBundle, await bundle());
+    project.provide("temporalServer", kind);
+    project.provide("temporalAddress", server.address);
+    project.provide("temporalUi", server.uiAddress);
+    project.provide("workflowBundle", workflowBundle);
+    return end;
+  } catch (error) {
+    // Without an answer nobody ends what was started.
+    await end();
+    throw error;
+  }
+}
+
+async function bundle(): Promise<string> {
   const { code } = await bundleWorkflowCode({
     workflowsPath: fileURLToPath(new URL("../../src/workflows/index.ts", import.meta.url)),
     logger: new DefaultLogger("WARN"),
@@ -50,16 +70,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
       resolve: { ...config.resolve, extensionAlias: { ".js": [".ts", ".js"] } },
     }),
   });
-  const workflowBundle = join(directory, "workflow-bundle.js");
-  await writeFile(workflowBundle, code);
-  project.provide("temporalServer", kind);
-  project.provide("temporalAddress", server.address);
-  project.provide("temporalUi", server.uiAddress);
-  project.provide("workflowBundle", workflowBundle);
-  return async () => {
-    await server.end();
-    await rm(directory, { recursive: true, force: true });
-  };
+  return code;
 }
 
 async function startEmbedded(dataDir: string): Promise<RunningServer> {
