@@ -45,6 +45,7 @@ export function finish(host: Host, input: FinishMigration): Promise<FinishResult
     const report = input.status === "completed" ? await writeReport(host, manifest) : null;
     await host.store.sweep(manifest.id);
     await host.store.publish(manifest.id);
+    await host.store.pack(manifest.id);
     return { branch: migrationBranch(manifest.id), head: manifest.head ?? "", report };
   });
 }

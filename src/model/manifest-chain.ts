@@ -54,16 +54,26 @@ export interface ChainLink {
 
 /**
  * Reads an entry's text and checks that it follows on the one before.
+ * @param fileName the file that holds it, where that is not its own
  * @throws TowpathError `StateCorrupt` naming the file
  */
-export function parseEntry(text: string, before: ChainLink): ChainEntry {
-  const entry = readEntry(text, entryFileName(before.version + 1));
+export function parseEntry(
+  text: string,
+  before: ChainLink,
+  fileName: string = entryFileName(before.version + 1),
+): ChainEntry {
+  const entry = readEntry(text, fileName);
   if (entry.version !== before.version + 1)
-    throw corrupt(before.version + 1, `it says version ${entry.version}`);
+    throw corruptFile(fileName, `it says version ${entry.version} in the place of ${before.version + 1}`);
   if (entry.previous !== before.digest) {
-    throw corrupt(entry.version, "it does not follow on the version before it: one of the two was changed");
+    throw corruptFile(
+      fileName,
+      `version ${entry.version} does not follow on the one before it: one of the two was changed`,
+    );
   }
-  if (before.version === 0 && !("snapshot" in entry)) throw corrupt(1, "the first version holds no manifest");
+  if (before.version === 0 && !("snapshot" in entry)) {
+    throw corruptFile(fileName, "the first version holds no manifest");
+  }
   return entry;
 }
 
@@ -88,7 +98,8 @@ export function corrupt(version: number, why: string, cause?: unknown): TowpathE
   return corruptFile(entryFileName(version), why, cause);
 }
 
-function corruptFile(fileName: string, why: string, cause?: unknown): TowpathError {
+/** The same, by the name of its file below `state/`. */
+export function corruptFile(fileName: string, why: string, cause?: unknown): TowpathError {
   return new TowpathError(
     "StateCorrupt",
     `state/${fileName} is damaged: ${why}. Restore the migration's directory from a backup`,

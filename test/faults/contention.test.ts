@@ -123,7 +123,7 @@ it(
     const kept = readdirSync(store.paths(ID).directory).filter((name) => name.includes(".edited-"));
     expect(kept).toEqual([]);
     await store.sweep(ID);
-    expect(readdirSync(store.paths(ID).state).filter((name) => entryVersion(name) === null)).toEqual([]);
+    expect(readdirSync(store.paths(ID).staging)).toEqual([]);
   },
   isLongRun() ? 1_800_000 : 120_000,
 );

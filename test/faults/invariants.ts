@@ -53,9 +53,11 @@ async function checkChain(store: MigrationStore, id: string): Promise<void> {
   expect(operations).toHaveLength(version);
   let document: unknown = null;
   let earlier: Manifest | null = null;
-  for (let number = 1; number <= version; number += 1) {
-    const name = entryFileName(number);
-    const entry = readEntry(await readFile(join(store.paths(id).state, name), "utf8"), name);
+  const texts = await store.versionTexts(id);
+  expect(texts).toHaveLength(version);
+  for (const [index, text] of texts.entries()) {
+    const number = index + 1;
+    const entry = readEntry(text, entryFileName(number));
     document = replay(document, [entry]);
     const manifest = Manifest.parse(document);
     expect(manifest.revision).toBe(number);

@@ -9,6 +9,7 @@ import { parsePlan, Plan } from "../../model/plan.js";
 import { appendProgressEntry, type ProgressEntry } from "../../model/progress-log.js";
 import { parseSeams, Seam } from "../../model/seams.js";
 import {
+  hasCode,
   kindAt,
   namesIn,
   readText,
@@ -115,11 +116,13 @@ export async function replaceText(
   text: string | Uint8Array,
   held: HeldLock,
 ): Promise<void> {
-  const temporary = await writeTemporary(paths.state, text, path);
+  const temporary = await writeTemporary(paths.staging, text, path);
   try {
     held.assertHeld();
     renameSync(temporary.path, path);
   } catch (error) {
+    // Swept away by the next holder in between: then it is the lock that is to be told of.
+    if (hasCode(error, "ENOENT")) held.assertHeld();
     await removeFile(temporary.path);
     throw error instanceof TowpathError ? error : storageFailed("write", path, error);
   }

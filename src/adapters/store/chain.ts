@@ -4,10 +4,8 @@ import type { Json } from "../../model/json.js";
 import { deepFreeze } from "../../model/json-patch.js";
 import {
   checkedManifest,
-  corrupt,
   entryBody,
   entryFileName,
-  entryVersion,
   parseEntry,
   replay,
   type ChainEntry,
@@ -17,7 +15,6 @@ import {
   type FileIdentity,
   identityNow,
   linkNew,
-  namesIn,
   readRegularFile,
   removeFile,
   sameIdentity,
@@ -26,6 +23,8 @@ import {
   type TemporaryFile,
   writeTemporary,
 } from "./files.js";
+import { type RawEntry, readRawChain } from "./packed-chain.js";
+import type { MigrationPaths } from "./paths.js";
 
 /** The newest version of a manifest, with what is needed to append to it. */
 export interface Tail {
@@ -43,7 +42,8 @@ export interface Tail {
   readonly weight: { readonly snapshot: number; readonly patches: number };
 }
 
-const READ_AT_ONCE = 64;
+/** Where a chain lies, and where its next version is made. */
+export type ChainPlace = Pick<MigrationPaths, "state" | "staging">;
 
 interface StoredEntry {
   readonly entry: ChainEntry;
@@ -58,34 +58,21 @@ interface StoredEntry {
  * @throws TowpathError `StateCorrupt` naming the file
  */
 export async function loadTail(state: string, until = Number.POSITIVE_INFINITY): Promise<Tail | null> {
-  const versions = ((await namesIn(state)) ?? []).map((name) => entryVersion(name) ?? 0);
-  const newest = Math.min(
-    versions.reduce((max, version) => Math.max(max, version), 0),
-    until,
-  );
-  if (newest === 0) return null;
   const stored: StoredEntry[] = [];
-  for (let first = 1; first <= newest; first += READ_AT_ONCE) {
-    const count = Math.min(READ_AT_ONCE, newest - first + 1);
-    const files = await Promise.all(
-      Array.from({ length: count }, (_, index) => readRegularFile(join(state, entryFileName(first + index)))),
-    );
-    files.forEach((file, index) => {
-      if (file === null) throw corrupt(first + index, "it is missing");
-      stored.push(storedEntry(file, stored.at(-1), first + index));
-    });
+  for (const raw of await readRawChain(state, until)) {
+    stored.push(storedEntry(raw, stored.at(-1), stored.length + 1));
   }
-  return tailBehind(null, stored);
+  return stored.length === 0 ? null : tailBehind(null, stored);
 }
 
 function storedEntry(
-  file: { readonly bytes: Buffer; readonly identity: FileIdentity },
+  file: Omit<RawEntry, "fileName"> & { readonly fileName?: string },
   before: { readonly digest: string } | undefined,
   version: number,
 ): StoredEntry {
   const text = file.bytes.toString("utf8");
   return {
-    entry: parseEntry(text, { version: version - 1, digest: before?.digest ?? null }),
+    entry: parseEntry(text, { version: version - 1, digest: before?.digest ?? null }, file.fileName),
     digest: sha256(file.bytes),
     size: file.bytes.length,
     identity: file.identity,
@@ -165,7 +152,11 @@ export interface StagedVersion {
  * Writes the version behind `tail`, or the first where there is none, under a temporary name.
  * @throws TowpathError `StorageFailed`
  */
-export async function stage(state: string, tail: Tail | null, version: NewVersion): Promise<StagedVersion> {
+export async function stage(
+  { state, staging }: ChainPlace,
+  tail: Tail | null,
+  version: NewVersion,
+): Promise<StagedVersion> {
   const body = entryBody(tail?.manifest ?? null, version.manifest, tail?.weight ?? NO_WEIGHT);
   const head = {
     version: version.manifest.revision,
@@ -176,7 +167,7 @@ export async function stage(state: string, tail: Tail | null, version: NewVersio
     ...(version.published === null ? {} : { published_sha256: version.published }),
   };
   const text = `${JSON.stringify({ ...head, ...body })}\n`;
-  const temporary = await writeTemporary(state, text, join(state, entryFileName(head.version)));
+  const temporary = await writeTemporary(staging, text, join(state, entryFileName(head.version)));
   const next = {
     version: head.version,
     digest: sha256(text),
@@ -191,16 +182,20 @@ export async function stage(state: string, tail: Tail | null, version: NewVersio
 
 /**
  * Makes a staged version the newest: durable when this returns.
- * @returns null when another process appended first
+ * @param isHeld asked last: of a chain that is over, versions are packed away, and an overtaken holder would find the
+ * place of its version free again
+ * @returns null when another process appended first, or took the lock over
  * @throws TowpathError `StorageFailed`; whether the version is there is then known by its operation only
  */
 export async function commit(
-  state: string,
+  { state }: ChainPlace,
   staged: StagedVersion,
   version: NewVersion,
+  isHeld: () => boolean,
 ): Promise<Tail | null> {
   const { temporary, next } = staged;
   try {
+    if (!isHeld()) return null;
     const outcome = await linkNew(temporary.path, join(state, entryFileName(next.version)));
     if (outcome !== "linked") return null;
     await syncDirectory(state);

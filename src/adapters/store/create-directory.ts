@@ -52,10 +52,14 @@ export async function createDirectory(
   }
 }
 
+/** Nobody else knows of a draft. */
+const isAlone = (): boolean => true;
+
 async function build(draft: string, manifest: Manifest, operation: string, now: Date): Promise<Manifest> {
   const paths = pathsBelow(draft);
   const folders = [
     paths.state,
+    paths.staging,
     paths.docs,
     paths.checkpoints,
     paths.logs,
@@ -67,8 +71,8 @@ async function build(draft: string, manifest: Manifest, operation: string, now: 
   const first = nextManifest(null, { ...manifest, revision: 0 }, now.toISOString());
   const text = publishedText(first);
   const version = { operation, result: null, at: first.updated_at, manifest: first, published: sha256(text) };
-  await commit(paths.state, await stage(paths.state, null, version), version);
-  await publishCopy(paths, await stageCopy(paths, text));
+  await commit(paths, await stage(paths, null, version), version, isAlone);
+  await publishCopy(paths, await stageCopy(paths, text), isAlone);
   return first;
 }
 

@@ -120,6 +120,11 @@ export function temporaryName(): string {
   return `.tmp-${HOST}-${process.pid}-${randomBytes(8).toString("hex")}`;
 }
 
+/** A path for a new temporary file in a directory. */
+export function temporaryPath(directory: string): string {
+  return join(directory, temporaryName());
+}
+
 /**
  * Writes a new temporary file into a directory and makes it durable. On failure nothing stays behind.
  * @throws TowpathError `StorageFailed` naming `target`, the file that it is to become
@@ -130,7 +135,7 @@ export async function writeTemporary(
   target: string,
   mode: number = PRIVATE_FILE,
 ): Promise<TemporaryFile> {
-  const path = join(directory, temporaryName());
+  const path = temporaryPath(directory);
   let file: FileHandle;
   try {
     file = await open(path, "wx", mode);

@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
-import { lstatSync } from "node:fs";
+import { lstatSync, readdirSync, rmSync, utimesSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
-import { basename } from "node:path";
+import { basename, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { lock as acquire } from "proper-lockfile";
 import { TowpathError } from "../../model/errors.js";
@@ -20,11 +20,16 @@ const RETRIES = { count: 400, firstMs: 5, longestMs: 50, factor: 1.5 };
 /** The lock as its holder sees it. */
 export interface HeldLock {
   /**
+   * Whether the lock is still this holder's. What was staged before the answer is swept away by the next holder before
+   * it begins: so whatever puts a staged file in its place at once behind a yes has fenced itself off.
+   */
+  readonly isHeld: () => boolean;
+  /**
    * Checks that the lock is still this holder's: one that was suspended may have been taken over meanwhile.
    * Synchronous, so that nothing comes between the check and a synchronous write behind it.
    * @throws TowpathError `LockUnavailable`
    */
-  assertHeld(): void;
+  readonly assertHeld: () => void;
 }
 
 /** Something that one holder at a time may change. */
@@ -37,6 +42,8 @@ export interface LockPlace {
   readonly name: string;
   /** Sees to it that the lock can be made. */
   readonly prepare: () => Promise<void>;
+  /** What a new holder does before anything else: takes away what an overtaken one has staged. */
+  readonly enter?: () => void;
   /** The error for a place that does not exist (any more). */
   readonly gone: (cause: unknown) => TowpathError;
 }
@@ -64,6 +71,7 @@ export async function withLock<T>(
     lock,
     name: `the migration ${basename(directory)}`,
     prepare: () => ensureState(paths),
+    enter: () => sweepStaging(paths),
     gone: (cause) => migrationNotFound(paths, cause),
   };
   return withLockAt(place, stale, action);
@@ -119,10 +127,13 @@ async function locked<T>(
   let compromised = false;
   const release = await acquireLock(place, stale, () => (compromised = true));
   const identity = lockIdentity(place.lock);
+  const isHeld = (): boolean => !compromised && identity !== null && lockIdentity(place.lock) === identity;
   try {
+    place.enter?.();
     return await action({
+      isHeld,
       assertHeld: () => {
-        if (!compromised && identity !== null && lockIdentity(place.lock) === identity) return;
+        if (isHeld()) return;
         throw new TowpathError(
           "LockUnavailable",
           `The lock of ${place.name} was taken over while this process stood still; nothing was written`,
@@ -142,7 +153,7 @@ async function acquireLock(
   const { directory, lock, name } = place;
   await place.prepare();
   try {
-    return await retryWhileLocked(place, () =>
+    return await retryWhileLocked(place, stale, () =>
       acquire(directory, { ...SETTINGS, stale, lockfilePath: lock, onCompromised }),
     );
   } catch (error) {
@@ -160,17 +171,54 @@ async function acquireLock(
 }
 
 /** Not by the library's own retries, which also try a full or read-only disk for twenty seconds. */
-async function retryWhileLocked<T>(place: LockPlace, take: () => Promise<T>): Promise<T> {
+async function retryWhileLocked<T>(place: LockPlace, stale: number, take: () => Promise<T>): Promise<T> {
+  const watch = new DeadLockWatch(place.lock, stale);
   for (let tried = 0; ; tried += 1) {
     try {
       return await take();
     } catch (error) {
       if (tried === RETRIES.count || !hasCode(error, "ELOCKED", "ENOENT")) throw error;
+      watch.look();
       // The lock was taken over in the moment in which it was made, if what it guards is still there.
       if (hasCode(error, "ENOENT")) await place.prepare();
       const pauseMs = RETRIES.firstMs * RETRIES.factor ** Math.min(tried, 10) * (1 + Math.random());
       await delay(Math.min(pauseMs, RETRIES.longestMs));
     }
+  }
+}
+
+/**
+ * A holder touches its lock again and again. One that nobody touched for the whole stale time, by a clock that nobody
+ * sets, is dead, whatever the lock's own time says: where the machine's clock was set back it lies in the future.
+ */
+class DeadLockWatch {
+  private seen: string | null = null;
+  private since = performance.now();
+
+  constructor(
+    private readonly lock: string,
+    private readonly stale: number,
+  ) {}
+
+  look(): void {
+    const stats = lstatSync(this.lock, { bigint: true, throwIfNoEntry: false });
+    const now = stats === undefined ? null : `${stats.ino} ${stats.birthtimeNs} ${stats.mtimeNs}`;
+    if (now !== this.seen) {
+      this.seen = now;
+      this.since = performance.now();
+    } else if (now !== null && performance.now() - this.since > this.stale) {
+      // The library then finds it stale; that a living holder's work is fenced off does not hang on it.
+      age(this.lock);
+    }
+  }
+}
+
+function age(lock: string): void {
+  try {
+    utimesSync(lock, 0, 0);
+  } catch (error) {
+    // Given back in this moment.
+    if (!hasCode(error, "ENOENT")) throw error;
   }
 }
 
@@ -185,15 +233,28 @@ async function releaseLock(release: () => Promise<void>): Promise<void> {
 
 /** A directory of the predecessor's has no `state/` yet. */
 async function ensureState(paths: MigrationPaths): Promise<void> {
-  const [state] = await Promise.all([kindAt(paths.state), assertMigrationDirectory(paths)]);
-  if (state === "directory") return;
+  const [staging] = await Promise.all([kindAt(paths.staging), assertMigrationDirectory(paths)]);
+  if (staging === "directory") return;
+  for (const directory of [paths.state, paths.staging]) await ensureDirectory(paths, directory);
+}
+
+async function ensureDirectory(paths: MigrationPaths, directory: string): Promise<void> {
   try {
-    await mkdir(paths.state, { mode: PRIVATE_DIRECTORY });
+    await mkdir(directory, { mode: PRIVATE_DIRECTORY });
   } catch (error) {
     if (hasCode(error, "ENOENT")) throw migrationNotFound(paths, error);
-    if (!hasCode(error, "EEXIST") || (await kindAt(paths.state)) !== "directory") {
-      throw storageFailed("make the directory", paths.state, error);
+    if (!hasCode(error, "EEXIST") || (await kindAt(directory)) !== "directory") {
+      throw storageFailed("make the directory", directory, error);
     }
+  }
+}
+
+/** Synchronous and without a look at whose they are: nobody else may be staging anything under this lock. */
+function sweepStaging({ staging }: MigrationPaths): void {
+  try {
+    for (const name of readdirSync(staging)) rmSync(join(staging, name), { force: true });
+  } catch (error) {
+    throw storageFailed("clear", staging, error);
   }
 }
 

@@ -1,13 +1,14 @@
 import { TowpathError } from "../../model/errors.js";
 import type { Json } from "../../model/json.js";
 import { nextManifest, publishedText } from "../../model/manifest-chain.js";
-import type { Manifest } from "../../model/manifest.js";
+import { type Manifest, TERMINAL_STATUSES } from "../../model/manifest.js";
 import { currentPhase } from "../../model/progress.js";
 import { addProgress } from "./artefacts.js";
 import { catchUp, commit, loadTail, stage, type StagedVersion, type Tail } from "./chain.js";
 import { type FileIdentity, removeFile, sha256, type TemporaryFile } from "./files.js";
 import { assertMigrationDirectory, type HeldLock } from "./lock.js";
 import { newestFromCopy, readUnchained } from "./manifest-file.js";
+import { packChain, type RawEntry, readRawChain } from "./packed-chain.js";
 import type { MigrationPaths } from "./paths.js";
 import { inspectPublished, keepAside, publishCopy, stageCopy, takeIn } from "./published-copy.js";
 
@@ -80,15 +81,40 @@ export class ManifestLog {
     return loadTail(this.#paths.state);
   }
 
-  /** Does an operation once, under the lock. */
-  async update<Facts>(update: Update<Facts>, held: HeldLock): Promise<Updated> {
+  /** Every version, from the first on, checked, as it lies on disk. */
+  async versions(): Promise<readonly RawEntry[]> {
+    await this.verify();
+    return readRawChain(this.#paths.state, Number.POSITIVE_INFINITY);
+  }
+
+  /**
+   * Packs the chain of a migration that is over into one file, all but its newest version; done before, it does nothing.
+   * @throws TowpathError `WrongStatus` where the migration is not over
+   */
+  async pack(held: HeldLock): Promise<void> {
+    const tail = await this.verify();
+    if (tail === null) return;
+    const { status, id } = tail.manifest;
+    if (!TERMINAL_STATUSES.some((terminal) => terminal === status)) {
+      throw new TowpathError("WrongStatus", `The versions of ${id} are still needed: it is ${status}`);
+    }
+    await packChain(this.#paths, await readRawChain(this.#paths.state, tail.version - 1), held.isHeld);
+  }
+
+  /**
+   * Does an operation once, under the lock.
+   * @returns `overtaken` where the lock was taken over meanwhile and nothing was written: it has to be taken again
+   */
+  async update<Facts>(update: Update<Facts>, held: HeldLock): Promise<Updated | "overtaken"> {
     for (let race = 0; race < MAX_LOST_RACES; race += 1) {
-      const tail = (await this.#newestTail()) ?? (await this.#adopt());
-      if (tail === null) continue;
-      const stored = tail.operations.get(update.operation);
-      if (stored !== undefined) return this.#replayed(tail, stored);
-      const done = await this.#attempt(tail, update, held);
-      if (done !== null) return done;
+      const tail = (await this.#newestTail()) ?? (await this.#adopt(held));
+      if (tail !== null) {
+        const stored = tail.operations.get(update.operation);
+        if (stored !== undefined) return this.#replayed(tail, stored, held);
+        const done = await this.#attempt(tail, update, held);
+        if (done !== null) return done;
+      }
+      if (!held.isHeld()) return "overtaken";
     }
     throw new TowpathError(
       "LockUnavailable",
@@ -103,7 +129,7 @@ export class ManifestLog {
     const { manifest, result } = update.change(before, facts);
     const next = nextManifest(tail.manifest, manifest, this.#now().toISOString());
     const text = update.publish || this.#isPublicationDue(tail) ? publishedText(next) : null;
-    const written = await this.#write(tail, next, text, { operation: update.operation, result });
+    const written = await this.#write(tail, next, text, { operation: update.operation, result }, held);
     return written ? { result, manifest: next, replayed: false } : null;
   }
 
@@ -113,35 +139,37 @@ export class ManifestLog {
     manifest: Manifest,
     text: string | null,
     done: { readonly operation: string; readonly result: Json },
+    held: HeldLock,
   ): Promise<boolean> {
-    const { state } = this.#paths;
     const published = text === null ? null : sha256(text);
     const version = { ...done, at: manifest.updated_at, manifest, published };
     // Both are made durable at once: the file system then commits them together.
     const [entry, copy] = await both(
-      stage(state, tail, version),
+      stage(this.#paths, tail, version),
       text === null ? Promise.resolve(null) : stageCopy(this.#paths, text),
     );
     let newest: Tail | null = null;
     try {
-      newest = await commit(state, entry, version);
+      newest = await commit(this.#paths, entry, version, held.isHeld);
     } finally {
       if (newest === null && copy !== null) await removeFile(copy.path);
     }
     if (newest === null) return false;
     this.#tail = newest;
-    if (copy !== null) await this.#published(copy);
+    if (copy !== null) await this.#published(copy, held);
     return true;
   }
 
   /** The process that did the operation may have died before it published: that is caught up on, edits untouched. */
-  async #replayed(tail: Tail, result: Json): Promise<Updated> {
+  async #replayed(tail: Tail, result: Json, held: HeldLock): Promise<Updated> {
     const copy = await inspectPublished(this.#paths, tail, null);
     if (copy.kind !== "foreign") {
       const text = publishedText(tail.manifest);
       const digest = sha256(text);
       const stale = copy.kind === "absent" || copy.digest !== digest;
-      if (stale && tail.published.has(digest)) await this.#published(await stageCopy(this.#paths, text));
+      if (stale && tail.published.has(digest)) {
+        await this.#published(await stageCopy(this.#paths, text), held);
+      }
     }
     return { result: structuredClone(result), manifest: tail.manifest, replayed: true };
   }
@@ -157,12 +185,12 @@ export class ManifestLog {
     return tail;
   }
 
-  async #adopt(): Promise<Tail | null> {
+  async #adopt(held: HeldLock): Promise<Tail | null> {
     const { manifest, digest } = await readUnchained(this.#paths);
     const at = this.#now().toISOString();
     const first = nextManifest(null, manifest, at);
     const version = { operation: ADOPT_OPERATION, result: null, at, manifest: first, published: digest };
-    return commit(this.#paths.state, await stage(this.#paths.state, null, version), version);
+    return commit(this.#paths, await stage(this.#paths, null, version), version, held.isHeld);
   }
 
   /** @returns null when the chain has grown since `tail` was read */
@@ -195,13 +223,13 @@ export class ManifestLog {
     return performance.now() - this.#publishedAt >= PUBLISH_EVERY_MS;
   }
 
-  async #published(staged: TemporaryFile): Promise<void> {
-    this.#copy = await publishCopy(this.#paths, staged);
+  async #published(staged: TemporaryFile, held: HeldLock): Promise<void> {
+    this.#copy = await publishCopy(this.#paths, staged, held.isHeld);
     this.#publishedAt = performance.now();
   }
 
   /** Writes the newest version into `manifest.json` if it is not there, under the lock. */
-  async publish(held: HeldLock): Promise<Manifest> {
+  async publish(held: HeldLock): Promise<Manifest | "overtaken"> {
     const tail = await this.#newestTail();
     const copied = await newestFromCopy(this.#paths);
     if (tail !== null && copied?.revision === tail.version) return copied;
@@ -211,7 +239,8 @@ export class ManifestLog {
       change: (current) => ({ manifest: current, result: null }),
       publish: true,
     };
-    return (await this.update(republish, held)).manifest;
+    const updated = await this.update(republish, held);
+    return updated === "overtaken" ? updated : updated.manifest;
   }
 }
 

@@ -1,4 +1,4 @@
-import { dirname, join } from "node:path";
+import { dirname } from "node:path";
 import { messageOf, TowpathError } from "../../model/errors.js";
 import { type FileFacts, fileGateRefusals, phaseGateError } from "../../model/file-gates.js";
 import { isMigrationId, stepOfCheckpointTag } from "../../model/ids.js";
@@ -21,7 +21,7 @@ import {
   storeArtefact,
 } from "./artefacts.js";
 import { createDirectory, type Created, sweepDrafts } from "./create-directory.js";
-import { isAbandoned, namesIn, readRegularFile, readText, removeFile, syncDirectory } from "./files.js";
+import { namesIn, readRegularFile, readText, removeFile, syncDirectory } from "./files.js";
 import { assertMigrationDirectory, type HeldLock, LOCK_STALE_MS, withLock } from "./lock.js";
 import { type Change, ManifestLog, noFacts, type Update, type Updated } from "./manifest-log.js";
 import {
@@ -102,14 +102,14 @@ export class MigrationStore {
     operation: string,
     change: (manifest: Manifest) => Change,
   ): Promise<Updated> {
-    return this.#locked(id, (held) =>
-      this.#log(id).update({ operation, prepare: noFacts, change, publish: false }, held),
+    return this.#changed(id, (log, held) =>
+      log.update({ operation, prepare: noFacts, change, publish: false }, held),
     );
   }
 
   /** Writes the newest version into `manifest.json`, which big manifests do not do with every version. */
   async publish(id: string): Promise<Manifest> {
-    return this.#locked(id, (held) => this.#log(id).publish(held));
+    return this.#changed(id, (log, held) => log.publish(held));
   }
 
   /**
@@ -136,7 +136,7 @@ export class MigrationStore {
       },
       publish: true,
     };
-    return this.#locked(id, (held) => this.#log(id).update(update, held));
+    return this.#changed(id, (log, held) => log.update(update, held));
   }
 
   /** Why the files do not allow a phase to be left now; empty when they do. */
@@ -283,15 +283,17 @@ export class MigrationStore {
     return readText(documentPath(this.paths(id), folder, name));
   }
 
-  /** Removes temporary files of writers that are dead. */
+  /**
+   * Packs the versions of a migration that is over into one file; done before, it does nothing.
+   * @throws TowpathError `WrongStatus` where it is not over
+   */
+  async pack(id: string): Promise<void> {
+    await this.#locked(id, (held) => this.#log(id).pack(held));
+  }
+
+  /** Removes what writers that are dead had staged: whoever takes the lock does so first. */
   async sweep(id: string): Promise<void> {
-    const { state } = this.paths(id);
-    await this.#locked(id, async () => {
-      for (const name of (await namesIn(state)) ?? []) {
-        if (await isAbandoned(state, name, this.#clock().getTime())) await removeFile(join(state, name));
-      }
-      await syncDirectory(state);
-    });
+    await this.#locked(id, () => syncDirectory(this.paths(id).staging));
   }
 
   /**
@@ -307,8 +309,25 @@ export class MigrationStore {
     return { version: tail?.version ?? 0, operations: [...(tail?.operations.keys() ?? [])] };
   }
 
+  /** Every version of the chain, from the first on, as text. @throws TowpathError `StateCorrupt` naming the file */
+  async versionTexts(id: string): Promise<string[]> {
+    await assertMigrationDirectory(this.paths(id));
+    return (await this.#newLog(id).versions()).map(({ bytes }) => bytes.toString("utf8"));
+  }
+
   async #locked<T>(id: string, action: (held: HeldLock) => Promise<T>): Promise<T> {
     return withLock(this.paths(id), this.#lockStaleMs, action);
+  }
+
+  /** A holder that stood still until its lock was taken over takes it again. */
+  async #changed<T>(
+    id: string,
+    change: (log: ManifestLog, held: HeldLock) => Promise<T | "overtaken">,
+  ): Promise<T> {
+    for (;;) {
+      const changed = await this.#locked(id, (held) => change(this.#log(id), held));
+      if (changed !== "overtaken") return changed;
+    }
   }
 
   #log(id: string): ManifestLog {

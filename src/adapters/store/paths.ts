@@ -8,6 +8,8 @@ export interface MigrationPaths {
   readonly manifest: string;
   readonly state: string;
   readonly lock: string;
+  /** What a holder of the lock is about to put in its place; the next holder clears it. */
+  readonly staging: string;
   readonly docs: string;
   readonly seams: string;
   readonly features: string;
@@ -46,6 +48,7 @@ export function pathsBelow(directory: string): MigrationPaths {
     manifest: join(directory, "manifest.json"),
     state: join(directory, "state"),
     lock: join(directory, "state", ".lock"),
+    staging: join(directory, "state", ".staging"),
     docs: join(directory, "docs"),
     seams: join(directory, "seams.json"),
     features: join(directory, "features.json"),

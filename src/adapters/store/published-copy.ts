@@ -1,3 +1,4 @@
+import { renameSync } from "node:fs";
 import { link } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
@@ -9,7 +10,7 @@ import {
   type FileIdentity,
   identityAt,
   readRegularFile,
-  renameInto,
+  removeFile,
   sameIdentity,
   sha256,
   storageFailed,
@@ -82,12 +83,27 @@ export async function keepAside(paths: MigrationPaths, digest: string): Promise<
 
 /** Writes the next `manifest.json` under a temporary name. */
 export async function stageCopy(paths: MigrationPaths, text: string): Promise<TemporaryFile> {
-  return writeTemporary(paths.state, text, paths.manifest);
+  return writeTemporary(paths.staging, text, paths.manifest);
 }
 
-/** Puts a staged copy in the place of `manifest.json`. The answer recognises the file later. */
-export async function publishCopy(paths: MigrationPaths, staged: TemporaryFile): Promise<FileIdentity> {
-  await renameInto(staged.path, paths.manifest);
+/**
+ * Puts a staged copy in the place of `manifest.json`.
+ * @returns what recognises the file later; null where the lock was taken over meanwhile, whose holder publishes
+ */
+export async function publishCopy(
+  paths: MigrationPaths,
+  staged: TemporaryFile,
+  isHeld: () => boolean,
+): Promise<FileIdentity | null> {
+  try {
+    if (isHeld()) renameSync(staged.path, paths.manifest);
+    else return null;
+  } catch (error) {
+    if (hasCode(error, "ENOENT") && !isHeld()) return null;
+    throw storageFailed("write", paths.manifest, error);
+  } finally {
+    await removeFile(staged.path);
+  }
   await syncDirectory(paths.directory);
   return staged.identity;
 }

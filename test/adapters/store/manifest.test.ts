@@ -139,7 +139,8 @@ describe("updateManifest", () => {
   it("leaves no temporary file, no lock and no file of another user's tool behind", async () => {
     const { store, paths } = await storeWithMigration();
     await store.updateManifest(ID, "op", addTag("t"));
-    expect((await readdir(paths.state)).sort()).toEqual(["manifest.1.json", "manifest.2.json"]);
+    expect((await readdir(paths.state)).sort()).toEqual([".staging", "manifest.1.json", "manifest.2.json"]);
+    expect(await readdir(paths.staging)).toEqual([]);
     await expect(access(join(paths.directory, "manifest.json.lock"))).rejects.toThrow("ENOENT");
   });
 });

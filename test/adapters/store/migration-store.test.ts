@@ -2,6 +2,7 @@ import { mkdir, readFile, readdir, rm, stat, writeFile } from "node:fs/promises"
 import { join } from "node:path";
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { temporaryName } from "../../../src/adapters/store/files.js";
 import type { MigrationStore } from "../../../src/adapters/store/migration-store.js";
 import { TowpathError } from "../../../src/model/errors.js";
 import type { Feature } from "../../../src/model/features.js";
@@ -267,22 +268,14 @@ describe("other files", () => {
 });
 
 describe("sweep", () => {
-  it("removes what dead writers left, and nothing that a live one may need", async () => {
+  it("removes what writers that died, or were overtaken, had staged", async () => {
     const { store, paths } = await storeWithMigration();
-    await store.updateManifest(ID, "op", addTag("t"));
-    const dead = await leftoverOf(2 ** 22 + 1);
-    const alive = await leftoverOf(process.pid);
-    await writeFile(join(paths.state, dead), "");
-    await writeFile(join(paths.state, alive), "");
+    for (const name of [temporaryName(), temporaryName()]) await writeFile(join(paths.staging, name), "");
     await store.sweep(ID);
-    expect((await readdir(paths.state)).sort()).toEqual([alive, "manifest.1.json", "manifest.2.json"].sort());
+    expect(await readdir(paths.staging)).toEqual([]);
+    expect((await readdir(paths.state)).sort()).toEqual([".staging", "manifest.1.json"]);
   });
 });
-
-async function leftoverOf(pid: number): Promise<string> {
-  const { temporaryName } = await import("../../../src/adapters/store/files.js");
-  return temporaryName().replace(`-${process.pid}-`, `-${pid}-`);
-}
 
 function failing(features: Feature[] | null): Feature[] {
   return (features ?? []).map((feature) => Object.assign(feature, { passes: false }));
