@@ -270,6 +270,18 @@ Example:
     load: async () => (await import("./commands/pause.js")).resume,
   },
   {
+    name: "recover",
+    description: "go on with a migration whose workflow Temporal has lost, from its directory",
+    arguments: [MIGRATION],
+    options: [{ flags: "--manual", description: "a person advances every phase, as at its start" }],
+    help: `For a Temporal whose database is gone, and for a workflow that somebody terminated. The directory and the branch say what
+is done: it stays, and work goes on behind it under the same id. A migration that Temporal still runs is left alone.
+
+Example:
+  towpath recover mig_20250101_120000_shop-0a1b2c`,
+    load: async () => (await import("./commands/recover.js")).recover,
+  },
+  {
     name: "stop",
     description: "end a migration, or everything that runs for a folder; branches and evidence stay",
     arguments: [["[target]", "a folder (default: the working directory), or a migration as elsewhere"]],

@@ -31,6 +31,8 @@ export const CarriedState = z.object({
   phases: z.record(Phase, PhaseStatus),
   operations: z.int().nonnegative(),
   paused: z.boolean(),
+  /** False: the preparation may not have come to its end, and is looked at again. */
+  prepared: z.boolean().optional(),
   completedSteps: z.int().nonnegative(),
   totalSteps: z.int().nonnegative(),
   percent: Percent,

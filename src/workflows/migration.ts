@@ -32,6 +32,11 @@ export async function migration(input: MigrationInput): Promise<MigrationResult>
   return new MigrationProcess(parsed.data).run();
 }
 
+/** A run that is continued has left the preparation behind; one that is recovered from the directory may not have. */
+function isPrepared({ carried }: MigrationInput): boolean {
+  return carried !== undefined && carried.prepared !== false;
+}
+
 class MigrationProcess {
   private readonly state: MigrationState;
   private readonly mailbox = new Mailbox();
@@ -52,7 +57,7 @@ class MigrationProcess {
       info.firstExecutionRunId,
     );
     this.host = activitiesOf(input.hostId);
-    this.requirementsSettled = input.carried !== undefined;
+    this.requirementsSettled = isPrepared(input) || (input.carried?.requirements ?? null) !== null;
     const parts = { input, state: this.state, mailbox: this.mailbox, host: this.host };
     this.reception = new Reception(parts);
     this.steps = new StepRunner(parts, this.reception);
@@ -75,7 +80,7 @@ class MigrationProcess {
   }
 
   private async work(): Promise<void> {
-    let prepared = this.input.carried !== undefined;
+    let prepared = isPrepared(this.input);
     let phase: Phase | null = this.state.phase;
     while (phase !== null) {
       try {

@@ -1,78 +1,25 @@
-import { readFile } from "node:fs/promises";
+import { readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterEach, describe, expect, it } from "vitest";
 import { z } from "zod";
+import { MigrationStore } from "../../src/adapters/store/migration-store.js";
 import { listProcesses } from "../../src/adapters/process/process-table.js";
-import { type Home, makeHome } from "../support/cli.js";
 import { cleanUp } from "../support/migrations.js";
-import { createRepository } from "../support/repository.js";
-import { checkInvariants, type Scene, userSide } from "./invariants.js";
-import { FIVE_STEP_FILES, FIVE_STEP_TEXT, FIVE_STEPS } from "./support/fleet.js";
+import { expectCompleted, kill, pidIn, startMigration } from "./support/home.js";
 import { randomFrom, seedOfRun } from "./support/seeds.js";
 
 const cleanups: (() => Promise<void>)[] = [];
 afterEach(() => cleanUp(cleanups));
 
 const LIMIT_MS = 300_000;
-const Started = z.object({ id: z.string() });
-const Status = z.object({ status: z.string() });
-const Background = z.object({ pid: z.int().positive() });
-
-/** Each step takes long enough for a server to go and come back in it. */
-const SLOW = FIVE_STEPS.replaceAll(/run: "echo (\w+) /g, 'run: "sleep 1; echo $1 ');
-
-interface Running extends Scene {
-  readonly home: Home;
-  readonly id: string;
-}
-
-async function startMigration(): Promise<Running> {
-  const home = await makeHome("own");
-  cleanups.push(() => home.remove());
-  const repository = await createRepository(join(home.dataDir, "..", "project"), {
-    ...FIVE_STEP_FILES,
-    "towpath.yaml": SLOW,
-  });
-  const before = await userSide(repository);
-  const answer = await home.run(["start", repository.path, "--allow-host", "--json"]);
-  expect(answer).toMatchObject({ code: 0 });
-  const { id } = Started.parse(JSON.parse(answer.stdout));
-  return { home, repository, before, dataDir: home.dataDir, id };
-}
-
-async function pidIn(home: Home, file: string): Promise<number> {
-  return Background.parse(JSON.parse(await readFile(join(home.dataDir, file), "utf8"))).pid;
-}
-
-function kill(pid: number): void {
-  try {
-    process.kill(pid, "SIGKILL");
-  } catch (error) {
-    if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) throw error;
-  }
-}
-
-async function expectCompleted(running: Running): Promise<void> {
-  const { home, id, repository } = running;
-  await expect
-    .poll(async () => statusOf(await home.run(["status", id, "--json"])), { timeout: 180_000, interval: 500 })
-    .toBe("completed");
-  await checkInvariants(running, id);
-  expect(await repository.git("show", `towpath/${id}:steps.txt`)).toBe(FIVE_STEP_TEXT);
-}
-
-function statusOf({ code, stdout }: { code: number; stdout: string }): string {
-  const parsed = code === 0 ? Status.safeParse(JSON.parse(stdout)) : null;
-  return parsed?.success ? parsed.data.status : `exit ${code}`;
-}
 
 describe("a server that is killed", () => {
   it(
     "ten times in one migration is started again by the next command, and nothing is lost",
     async () => {
       const random = randomFrom(seedOfRun());
-      const running = await startMigration();
+      const running = await startMigration(cleanups);
       const { home, id } = running;
       for (let n = 0; n < 10; n += 1) {
         await delay(100 + random() * 500);
@@ -87,7 +34,7 @@ describe("a server that is killed", () => {
   it(
     "together with worker and commands, as by a power cut, lets the migration go on when it is up again",
     async () => {
-      const running = await startMigration();
+      const running = await startMigration(cleanups);
       const { home, id, dataDir } = running;
       for (let n = 0; n < 2; n += 1) {
         await delay(1_500);
@@ -108,7 +55,7 @@ describe("a server that is away for a minute", () => {
   it(
     "is told of with exit code 6; what is on disk can still be read, and the migration goes on",
     async () => {
-      const running = await startMigration();
+      const running = await startMigration(cleanups);
       const { home, id } = running;
       const isThere = async (): Promise<number> => (await home.run(["status", id, "--local", "--json"])).code;
       await expect.poll(isThere, { timeout: 30_000 }).toBe(0);
@@ -135,6 +82,36 @@ describe("a server that is away for a minute", () => {
       }
       expect(await home.run(["up", "--json"])).toMatchObject({ code: 0 });
       await expectCompleted(running);
+    },
+    LIMIT_MS,
+  );
+});
+
+describe("a server whose database is gone", () => {
+  it(
+    "knows nothing of the migration, which goes on from its directory alone",
+    async () => {
+      const running = await startMigration(cleanups);
+      const { home, id, dataDir } = running;
+      const store = new MigrationStore({ dataDir });
+      await expect
+        .poll(async () => (await store.readManifest(id)).steps?.["two"]?.status, { timeout: 60_000 })
+        .toBe("in_progress");
+      for (const file of ["server/state.json", "worker/state.json"] as const) kill(await pidIn(home, file));
+      const server = join(dataDir, "server");
+      for (const name of await readdir(server))
+        if (name.startsWith("temporal.db")) await rm(join(server, name));
+      expect(await home.run(["up", "--json"])).toMatchObject({ code: 0 });
+      const lost = await home.run(["status", id]);
+      expect(lost).toMatchObject({ code: 0, stdout: expect.stringContaining(`towpath recover ${id}`) });
+      expect((await home.run(["pause", id, "--json"])).code).toBe(3);
+
+      expect(await home.run(["recover", id, "--json"])).toMatchObject({ code: 0 });
+      const twice = await home.run(["recover", id, "--json"]);
+      expect([twice.code, twice.stdout]).toEqual([4, expect.stringContaining("MigrationExists")]);
+      await expectCompleted(running);
+      const over = await home.run(["recover", id, "--json"]);
+      expect([over.code, over.stdout]).toEqual([4, expect.stringContaining("WrongStatus")]);
     },
     LIMIT_MS,
   );

@@ -37,14 +37,19 @@ function result({ view, execution, note }: Answer): CommandResult {
 async function remembered({ migration, dataDir }: MigrationSession, error: unknown): Promise<Answer> {
   const local = await readLocalIfHere(dataDir, migration.id);
   if (local === null || !(error instanceof TowpathError) || error.type !== "MigrationNotFound") throw error;
-  const note = "Temporal does not know this migration (any more): this is what its directory says.";
-  return { view: localProgress(local.manifest, local.plan), execution: null, note };
+  const view = localProgress(local.manifest, local.plan);
+  const known = "Temporal does not know this migration (any more): this is what its directory says.";
+  return { view, execution: null, note: isTerminal(view.status) ? known : `${known} ${goOn(view)}` };
 }
 
 /** A workflow that somebody terminated still answers as it was when it ended. */
 function noteOn(view: ProgressView, execution: ExecutionStatus): string {
   if (execution === "RUNNING" || isTerminal(view.status)) return "";
-  return `Temporal has ended its workflow (${execution.toLowerCase()}): it goes on no more.`;
+  return `Temporal has ended its workflow (${execution.toLowerCase()}): it goes on no more. ${goOn(view)}`;
+}
+
+function goOn({ migrationId }: ProgressView): string {
+  return `Go on from there with: towpath recover ${migrationId}`;
 }
 
 async function ask(session: MigrationSession): Promise<Answer> {

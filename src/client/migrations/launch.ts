@@ -76,16 +76,22 @@ export async function launch(
 
 /**
  * Starts the workflow that an input describes.
+ * @param reuse whether one of the same id that has ended is in the way
  * @throws TowpathError `MigrationExists`, `TemporalUnreachable`
  */
-export async function startWorkflow(client: Client, input: MigrationInput, kind: RunKind): Promise<void> {
+export async function startWorkflow(
+  client: Client,
+  input: MigrationInput,
+  kind: RunKind,
+  reuse: "REJECT_DUPLICATE" | "ALLOW_DUPLICATE" = "REJECT_DUPLICATE",
+): Promise<void> {
   const { migrationId: id, name, target, source, hostId } = input;
   try {
     await client.workflow.start(MIGRATION_WORKFLOW, {
       workflowId: id,
       taskQueue: WORKFLOW_QUEUE,
       workflowIdConflictPolicy: "FAIL",
-      workflowIdReusePolicy: "REJECT_DUPLICATE",
+      workflowIdReusePolicy: reuse,
       args: [input],
       memo: { name, target, source, host: hostId },
       staticSummary: `${name} → ${target}`,
