@@ -8,8 +8,8 @@ import type { FileFacts } from "../../model/file-gates.js";
 import { parsePlan, Plan } from "../../model/plan.js";
 import { appendProgressEntry, type ProgressEntry } from "../../model/progress-log.js";
 import { parseSeams, Seam } from "../../model/seams.js";
+import { hasCode } from "../../model/system-errors.js";
 import {
-  hasCode,
   kindAt,
   namesIn,
   readText,
