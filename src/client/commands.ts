@@ -27,6 +27,20 @@ export const COMMANDS: readonly CommandDefinition[] = [
     load: async () => (await import("./commands/worker.js")).worker,
   },
   {
+    name: "hosts",
+    description: "list the hosts: which are there, how busy they are, what they hold",
+    options: [
+      {
+        flags: "--forget <host>",
+        description: "no longer list one that will not come back, or that was moved",
+      },
+      { flags: "-y, --yes", description: "do it without asking" },
+    ],
+    help: `A host is a machine (more exactly: a data directory) whose worker has run. Migrations wait for a host that is gone, and go
+on when its worker runs again.`,
+    load: async () => (await import("./commands/hosts.js")).hosts,
+  },
+  {
     name: "doctor",
     description: "check what Towpath needs on this machine",
     load: async () => (await import("./commands/doctor.js")).doctor,

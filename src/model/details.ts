@@ -1,4 +1,5 @@
 import { adviceFor } from "./advice.js";
+import { absenceText, type HostAbsence } from "./hosts.js";
 import type { Waiting } from "./manifest.js";
 import type { GateView, ProgressView, StepView } from "./messages.js";
 import { PHASES } from "./phases.js";
@@ -23,6 +24,7 @@ export interface DetailedView {
 export function renderDetails({ progress, steps, gates }: DetailedView): string {
   const blocks = [
     headline(progress),
+    ...absenceBlock(progress.absentHost ?? null),
     ...(progress.waiting === null ? [] : [waitingBlock(progress.migrationId, progress.waiting)]),
     ...requirementsBlock(progress.requirements ?? null),
     ...testsBlock(progress.tests),
@@ -54,6 +56,10 @@ export function renderStaticDetails(facts: {
 function headline({ name, target, status, branch, percent }: ProgressView): string {
   const where = branch === "" ? "" : ` · branch ${code(branch)}`;
   return `**${cell(name)}** → ${cell(target)} · **${status.replace("_", " ")}** · ${percent} %${where}`;
+}
+
+function absenceBlock(absence: HostAbsence | null): string[] {
+  return absence === null ? [] : [`### Waits for its host\n\n> ${cell(absenceText(absence), MAX_MESSAGE)}`];
 }
 
 function waitingBlock(id: string, waiting: Waiting): string {

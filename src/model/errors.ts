@@ -42,6 +42,7 @@ const ERROR_KINDS = {
   TemporalUnreachable: { category: "unreachable", retryable: true },
   TemporalUnavailable: { category: "unreachable", retryable: false },
   EngineUnreachable: { category: "unreachable", retryable: true },
+  HostNotFound: { category: "not-found", retryable: false },
   ScheduleNotFound: { category: "not-found", retryable: false },
   ScheduleExists: { category: "refused", retryable: false },
   ImageNotFound: { category: "not-found", retryable: false },

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { HostAbsence } from "./hosts.js";
 import { MigrationStatus, Waiting } from "./manifest.js";
 import { Phase, PhaseStatus } from "./phases.js";
 import { RequirementsView } from "./requirements/decision.js";
@@ -170,6 +171,8 @@ export const ProgressView = z.object({
   percent: Percent,
   tests: TestsView,
   waiting: Waiting.nullable(),
+  /** Its host is away, and nothing goes on until it is back; null: it is there, as far as the migration was told. */
+  absentHost: HostAbsence.nullable().optional(),
   startedAt: z.string(),
   /** null: nothing is decided yet. */
   requirements: RequirementsView.nullable().optional(),

@@ -43,7 +43,8 @@ export interface MovingFacts {
   readonly phase: Phase;
   /** Whole per cent. */
   readonly progress: number;
-  readonly waitingFor: Waiting["kind"] | null;
+  /** `host`: for its host to come back. */
+  readonly waitingFor: Waiting["kind"] | "host" | null;
 }
 
 /** The same, fixed when the migration starts. */

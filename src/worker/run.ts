@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { createRequire } from "node:module";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "@temporalio/common";
@@ -11,7 +12,8 @@ import {
   endpointFingerprint,
   type TemporalEndpoint,
 } from "../adapters/temporal/endpoint.js";
-import { messageOf } from "../model/errors.js";
+import { hostPlace } from "../adapters/temporal/host.js";
+import { TowpathError, messageOf } from "../model/errors.js";
 import { WORKFLOW_QUEUE, hostQueue, type HostId } from "../model/queues.js";
 import type { HealthReport } from "./health-report.js";
 import { serveHealth } from "./health.js";
@@ -41,7 +43,8 @@ export interface RunWorkerOptions {
  * Runs the worker of this data directory until `stop`: health and metrics are served from the first moment; Temporal
  * may come later, go, and come back. One worker a process, for Temporal's runtime is set up once.
  * @returns true when all running work ended in time, false when some had to be left behind
- * @throws TowpathError `WrongStatus` while another worker of this data directory runs; `Usage` for bad settings
+ * @throws TowpathError `WrongStatus` while another worker of this data directory runs, or where this host id is another
+ * data directory's; `Usage` for bad settings
  */
 export async function runWorker(options: RunWorkerOptions): Promise<boolean> {
   const settings = workerSettings(options.env);
@@ -120,14 +123,18 @@ async function superviseSessions(
   logger: Logger,
   state: WorkerState,
 ): Promise<boolean> {
-  const { endpoint, hostId, parts, stop } = options;
+  const { endpoint, hostId, parts, stop, env } = options;
   const sessionOptions: SessionOptions = {
     endpoint,
-    hostId,
+    host: { hostId, place: await hostPlace(options.dataDir), session: randomUUID() },
+    env,
+    version: packageVersion(),
+    startedAt: state.report().startedAt,
     activities: parts.activities,
     workflowBundle: bundle,
     maxActivities,
     logger,
+    stop,
   };
   let backoffMs = FIRST_BACKOFF_MS;
   while (!stop.aborted) {
@@ -142,6 +149,8 @@ async function superviseSessions(
         logger.warn("Running work did not end in time and is left to its retry", { error });
         return false;
       }
+      // Another worker has this host: waiting would not change that.
+      if (error instanceof TowpathError && error.type === "WrongStatus") throw error;
       state.problem = messageOf(error);
       logger.warn("Worker waits for Temporal", { error, retryInMs: backoffMs });
       await pause(backoffMs, stop);

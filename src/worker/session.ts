@@ -1,10 +1,15 @@
 import type { Logger } from "@temporalio/common";
 import { NativeConnection, Worker, type State, type WorkflowBundleOption } from "@temporalio/worker";
+import type { Client } from "@temporalio/client";
 import { connect } from "../adapters/temporal/connect.js";
 import { connectionOptions, type TemporalEndpoint } from "../adapters/temporal/endpoint.js";
 import { ensureSearchAttributes } from "../adapters/temporal/search-attributes.js";
-import { WORKFLOW_QUEUE, hostQueue, type HostId } from "../model/queues.js";
+import { createFleetActivities } from "../activities/fleet.js";
+import { createPresence } from "../activities/presence.js";
+import { BEAT_MS, presenceQueue } from "../model/hosts.js";
+import { WORKFLOW_QUEUE, hostQueue } from "../model/queues.js";
 import { SEARCH_ATTRIBUTES } from "../model/visibility.js";
+import { type HostIdentity, requireHost } from "./host-claim.js";
 import { HOST_WORKER_OPTIONS } from "./host-options.js";
 
 /** How long running activities may go on after a stop was asked for; then they are cancelled. */
@@ -14,46 +19,70 @@ export const FORCE_MS = 20_000;
 
 export interface SessionOptions {
   readonly endpoint: TemporalEndpoint;
-  readonly hostId: HostId;
+  readonly host: HostIdentity;
+  readonly version: string;
+  readonly startedAt: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
   readonly activities: object;
   readonly workflowBundle: WorkflowBundleOption;
   readonly maxActivities: number;
   readonly logger: Logger;
+  /** Aborted when it is no longer wanted. */
+  readonly stop: AbortSignal;
 }
 
-/** Two workers on one connection: workflow tasks, and the activities of this host. */
+/** Workers on one connection: workflow tasks, the activities of this host, and that it is there. */
 export interface Session {
   states(): { readonly workflow: State; readonly host: State };
-  /** Resolves when both have stopped; where one fails the other is stopped too, and the failure is thrown. */
+  /** Resolves when all have stopped; where one fails the others are stopped too, and the failure is thrown. */
   run(): Promise<void>;
   shutdown(): void;
 }
 
 /**
- * Connects and makes both workers ready to run.
- * @throws TowpathError `TemporalUnreachable`; `TemporalUnavailable` where search attributes are missing
+ * Connects, sees to it that nobody else serves this host, and makes everything ready to run.
+ * @throws TowpathError `TemporalUnreachable`; `TemporalUnavailable` where search attributes are missing; `WrongStatus`
+ * where another worker has this host
  */
 export async function openSession(options: SessionOptions): Promise<Session> {
   // First with the client, whose errors say what is wrong; the native connection's hardly do.
-  await registerSearchAttributes(options.endpoint);
-  const connection = await NativeConnection.connect(connectionOptions(options.endpoint));
+  const client = await connect(options.endpoint);
   try {
-    const workflow = await workflowWorker(options, connection);
-    const host = await hostWorker(options, connection).catch((error: unknown) => discard(workflow, error));
-    return session(workflow, host, connection);
-  } catch (error) {
-    await connection.close();
-    throw error;
+    // A workflow task that writes a search attribute which the namespace does not have fails, again and again.
+    await ensureSearchAttributes(client.connection, options.endpoint.namespace, SEARCH_ATTRIBUTES);
+    const connection = await NativeConnection.connect(connectionOptions(options.endpoint));
+    try {
+      return await openWorkers(options, client, connection);
+    } catch (error) {
+      await connection.close();
+      throw error;
+    }
+  } finally {
+    await client.connection.close();
   }
 }
 
-/** A workflow task that writes a search attribute which the namespace does not have fails, again and again. */
-async function registerSearchAttributes(endpoint: TemporalEndpoint): Promise<void> {
-  const { connection } = await connect(endpoint);
+async function openWorkers(
+  options: SessionOptions,
+  client: Client,
+  connection: NativeConnection,
+): Promise<Session> {
+  const workflow = await workflowWorker(options, connection);
+  // It runs first, for a host is claimed through a workflow, and nothing of the host may be served before.
+  const deciding = workflow.run();
   try {
-    await ensureSearchAttributes(connection, endpoint.namespace, SEARCH_ATTRIBUTES);
-  } finally {
-    await connection.close();
+    await Promise.race([requireHost(client, options.host, options.stop), deciding]);
+    const host = await hostWorker(options, connection);
+    try {
+      const presence = await presenceWorker(options, connection, host);
+      return session({ workflow, deciding, host, presence, connection });
+    } catch (error) {
+      return await discard(host, error);
+    }
+  } catch (error) {
+    if (workflow.getState() === "RUNNING") workflow.shutdown();
+    await deciding;
+    throw error;
   }
 }
 
@@ -65,16 +94,24 @@ async function discard(worker: Worker, reason: unknown): Promise<never> {
   throw reason;
 }
 
-function session(workflow: Worker, host: Worker, connection: NativeConnection): Session {
-  const both = [workflow, host] as const;
+interface Running {
+  readonly workflow: Worker;
+  /** The workflow worker's run. */
+  readonly deciding: Promise<void>;
+  readonly host: Worker;
+  readonly presence: Worker;
+  readonly connection: NativeConnection;
+}
+
+function session({ workflow, deciding, host, presence, connection }: Running): Session {
   const shutdown = (): void => {
-    for (const worker of both) if (worker.getState() === "RUNNING") worker.shutdown();
+    for (const worker of [presence, workflow, host]) if (worker.getState() === "RUNNING") worker.shutdown();
   };
   return {
     states: () => ({ workflow: workflow.getState(), host: host.getState() }),
     shutdown,
     run: async () => {
-      const runs = both.map((worker) => worker.run().finally(shutdown));
+      const runs = [deciding, host.run(), presence.run()].map((run) => run.finally(shutdown));
       const outcomes = await Promise.allSettled(runs);
       await connection.close();
       const failed = outcomes.find((outcome) => outcome.status === "rejected");
@@ -88,13 +125,14 @@ function workflowWorker(options: SessionOptions, connection: NativeConnection): 
     ...common(options, connection),
     taskQueue: WORKFLOW_QUEUE,
     workflowBundle: options.workflowBundle,
+    activities: { ...createFleetActivities() },
   });
 }
 
 function hostWorker(options: SessionOptions, connection: NativeConnection): Promise<Worker> {
   return Worker.create({
     ...common(options, connection),
-    taskQueue: hostQueue(options.hostId),
+    taskQueue: hostQueue(options.host.hostId),
     // What concerns this host's engine alone is decided here as well.
     workflowBundle: options.workflowBundle,
     activities: options.activities,
@@ -103,11 +141,33 @@ function hostWorker(options: SessionOptions, connection: NativeConnection): Prom
   });
 }
 
+/** Says that this host is there, and how it is; whatever else the host does, it takes no slot of it. */
+function presenceWorker(
+  options: SessionOptions,
+  connection: NativeConnection,
+  host: Worker,
+): Promise<Worker> {
+  const { hostId, ...identity } = options.host;
+  const { env: environment, version, startedAt, maxActivities: slots } = options;
+  const occupancy = () => ({ running: host.getStatus().numInFlightActivities, slots });
+  const presence = { ...identity, environment, version, startedAt, occupancy };
+  return Worker.create({
+    ...common(options, connection),
+    taskQueue: presenceQueue(hostId),
+    activities: { ...createPresence(presence) },
+    maxConcurrentActivityTaskExecutions: 2,
+    activityTaskPollerBehavior: { type: "simple-maximum", maximum: 1 },
+    maxHeartbeatThrottleInterval: BEAT_MS,
+    // It ends with the worker, at once: that is what it tells.
+    shutdownGraceTime: 0,
+  });
+}
+
 function common(options: SessionOptions, connection: NativeConnection) {
   return {
     connection,
     namespace: options.endpoint.namespace,
-    identity: `${process.pid}@${options.hostId}`,
+    identity: `${process.pid}@${options.host.hostId}`,
     shutdownGraceTime: GRACE_MS,
     shutdownForceTime: FORCE_MS,
   };

@@ -1,5 +1,6 @@
 import { setCurrentDetails, upsertMemo, upsertSearchAttributes, workflowInfo } from "@temporalio/workflow";
 import { renderDetails } from "../model/details.js";
+import { absenceText } from "../model/hosts.js";
 import type { MigrationInput } from "../model/messages.js";
 import { fixedAttributes, movingAttributes } from "../model/visibility.js";
 import type { MigrationState } from "./migration.state.js";
@@ -20,9 +21,10 @@ const PROGRESS_EVERY_MS = 5_000;
 function showInLists(input: MigrationInput, state: MigrationState): void {
   const { memo, typedSearchAttributes } = workflowInfo();
   const written = new Map(typedSearchAttributes.getAll().map(({ key, value }) => [key.name, value]));
-  const { status, phase, percent, waiting } = state;
+  const { status, phase, percent, waiting, absentHost } = state;
+  const away = absentHost === null ? null : "host";
   const values = {
-    ...movingAttributes({ status, phase, progress: percent, waitingFor: waiting?.kind ?? null }),
+    ...movingAttributes({ status, phase, progress: percent, waitingFor: waiting?.kind ?? away }),
     ...fixedAttributes(input),
   };
   const changed = changedPairs(values, (name) => written.get(name));
@@ -32,6 +34,6 @@ function showInLists(input: MigrationInput, state: MigrationState): void {
     state.listedAtMs = Date.now();
     upsertSearchAttributes(changed);
   }
-  const message = waiting?.message ?? null;
+  const message = waiting?.message ?? (absentHost === null ? null : absenceText(absentHost));
   if ((memo?.["waiting"] ?? null) !== message) upsertMemo({ waiting: message });
 }

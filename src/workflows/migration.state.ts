@@ -1,3 +1,4 @@
+import type { HostAbsence } from "../model/hosts.js";
 import { isTerminal, type MigrationStatus, type Waiting } from "../model/manifest.js";
 import type {
   CarriedState,
@@ -25,6 +26,8 @@ export class MigrationState {
     verify: "pending",
   };
   waiting: Waiting | null = null;
+  /** Its host is away: nothing goes on until it is back. */
+  absentHost: HostAbsence | null = null;
   paused = false;
   completedSteps = 0;
   totalSteps = 0;
@@ -128,6 +131,7 @@ export class MigrationState {
       percent: this.percent,
       tests: this.tests,
       waiting: this.waiting,
+      absentHost: this.absentHost,
       startedAt: this.startedAt,
       requirements: this.requirements,
     };

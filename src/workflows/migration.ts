@@ -12,6 +12,7 @@ import { nextPhase, type Phase } from "../model/phases.js";
 import { refreshImages } from "./image-use.js";
 import { type HostActivities, activitiesOf } from "./host-activities.js";
 import { Mailbox, type RequestKind } from "./mailbox.js";
+import { hostAbsence } from "./host.contract.js";
 import * as contract from "./migration.contract.js";
 import { GateKeeper } from "./gate-keeper.js";
 import { describeMigration } from "./migration.details.js";
@@ -242,6 +243,11 @@ class MigrationProcess {
     setHandler(contract.stop, (request) => {
       this.stopRequest ??= request;
       this.scope.cancel();
+    });
+    setHandler(hostAbsence, (absence) => {
+      if (absence !== null && absence.hostId !== this.input.hostId) return;
+      this.state.absentHost = absence;
+      this.showDetails();
     });
     setHandler(contract.progress, () => this.state.progressView());
     setHandler(contract.plan, () => this.state.planView());

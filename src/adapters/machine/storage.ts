@@ -16,9 +16,19 @@ export async function probeStorage(directory: string): Promise<StorageProbe> {
     await mkdir(directory, { recursive: true, mode: 0o700 });
     await writeFile(file, "", { flag: "wx" });
     await unlink(file);
-    const { bavail, bsize } = await statfs(directory);
-    return { problem: null, freeBytes: bavail * bsize };
+    return { problem: null, freeBytes: await freeBytes(directory) };
   } catch (error) {
     return { problem: messageOf(error), freeBytes: null };
+  }
+}
+
+/** How much room is left below a directory; null where it cannot be told. */
+export async function freeBytes(directory: string): Promise<number | null> {
+  try {
+    const { bavail, bsize } = await statfs(directory);
+    return bavail * bsize;
+  } catch (error) {
+    if (error instanceof Error && "code" in error) return null;
+    throw error;
   }
 }

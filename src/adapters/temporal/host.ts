@@ -1,9 +1,10 @@
 import { randomBytes } from "node:crypto";
-import { link, readFile } from "node:fs/promises";
+import { link, readFile, realpath, stat } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { z } from "zod";
 import { TowpathError } from "../../model/errors.js";
+import type { HostPlace } from "../../model/hosts.js";
 import { HostId, makeHostId } from "../../model/queues.js";
 import { readTextIfPresent, removeFile, writePrivateFile } from "./files.js";
 import { hasCode } from "../../model/system-errors.js";
@@ -16,7 +17,7 @@ const HostFile = z.object({ hostId: HostId });
  * @throws TowpathError `StateCorrupt` where `host.json` does not hold a host id
  */
 export async function hostId(dataDir: string): Promise<HostId> {
-  const path = join(dataDir, "host.json");
+  const path = hostFile(dataDir);
   const known = await readTextIfPresent(path);
   if (known !== null) return parseHostFile(path, known);
 
@@ -34,6 +35,16 @@ export async function hostId(dataDir: string): Promise<HostId> {
     await removeFile(candidate);
   }
   return parseHostFile(path, await readFile(path, "utf8"));
+}
+
+/** Tells this data directory from its copies; its host id has been drawn. */
+export async function hostPlace(dataDir: string): Promise<HostPlace> {
+  const { ino, birthtimeMs } = await stat(hostFile(dataDir), { bigint: true });
+  return { machine: hostname(), dataDir: await realpath(dataDir), inode: `${ino}.${birthtimeMs}` };
+}
+
+function hostFile(dataDir: string): string {
+  return join(dataDir, "host.json");
 }
 
 function parseHostFile(path: string, text: string): HostId {

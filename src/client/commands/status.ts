@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { TowpathError } from "../../model/errors.js";
+import { absenceText, type HostAbsence } from "../../model/hosts.js";
 import { isTerminal } from "../../model/manifest.js";
 import type { ProgressView } from "../../model/messages.js";
 import { Json } from "../../model/json.js";
@@ -20,12 +21,15 @@ const Input = z.object({
 
 interface Answer {
   readonly view: ProgressView;
+  /** Its host is away, so that nothing goes on; null: it is there, or not asked for. */
+  readonly absent: HostAbsence | null;
   /** How Temporal sees the workflow; null where it was not asked, or no longer knows it. */
   readonly execution: ExecutionStatus | null;
   readonly note: string;
 }
 
-function result({ view, execution, note }: Answer): CommandResult {
+function result({ view: told, execution, note, absent }: Answer): CommandResult {
+  const view = { ...told, absentHost: absent };
   const text = renderProgress(view, new Date());
   return {
     text: note === "" ? text : `${text}\n\n${note}`,
@@ -39,7 +43,12 @@ async function remembered({ migration, dataDir }: MigrationSession, error: unkno
   if (local === null || !(error instanceof TowpathError) || error.type !== "MigrationNotFound") throw error;
   const view = localProgress(local.manifest, local.plan);
   const known = "Temporal does not know this migration (any more): this is what its directory says.";
-  return { view, execution: null, note: isTerminal(view.status) ? known : `${known} ${goOn(view)}` };
+  return {
+    view,
+    execution: null,
+    absent: null,
+    note: isTerminal(view.status) ? known : `${known} ${goOn(view)}`,
+  };
 }
 
 /** A workflow that somebody terminated still answers as it was when it ended. */
@@ -52,11 +61,28 @@ function goOn({ migrationId }: ProgressView): string {
   return `Go on from there with: towpath recover ${migrationId}`;
 }
 
+/** @throws TowpathError `TemporalUnreachable`, with the host that could answer if no worker at all does */
+async function progressOf({ migration, absenceOf }: MigrationSession): Promise<ProgressView> {
+  try {
+    return await migration.progress();
+  } catch (error) {
+    if (!(error instanceof TowpathError) || error.type !== "TemporalUnreachable") throw error;
+    const hostId = await migration.hostId();
+    const absent = hostId === null ? null : await absenceOf(hostId);
+    if (absent === null) throw error;
+    const message = `${error.message}\nIt waits for its host: ${absenceText(absent)}`;
+    throw new TowpathError(error.type, message, { cause: error, details: { ...error.details, absent } });
+  }
+}
+
 async function ask(session: MigrationSession): Promise<Answer> {
   try {
     const execution = await session.migration.execution();
-    const view = await session.migration.progress();
-    return { view, execution, note: noteOn(view, execution) };
+    const view = await progressOf(session);
+    const goesOn = execution === "RUNNING" && !isTerminal(view.status);
+    // Asked for anew: the migration itself is told by a worker, and later.
+    const absent = goesOn ? await session.absenceOf(view.hostId) : null;
+    return { view, execution, note: noteOn(view, execution), absent };
   } catch (error) {
     return remembered(session, error);
   }
@@ -68,5 +94,5 @@ export const status: CommandBody = async (input, context) => {
   if (!options.local) return withMigration(args[0], context, async (session) => result(await ask(session)));
   const local = await findLocal(args[0], dataDirectory(context.env));
   if (local === null) throw migrationNotFound(args[0]);
-  return result({ view: localProgress(local.manifest, local.plan), execution: null, note: "" });
+  return result({ view: localProgress(local.manifest, local.plan), execution: null, note: "", absent: null });
 };

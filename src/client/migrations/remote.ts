@@ -54,6 +54,15 @@ export class RemoteMigration {
     return (await this.calling(() => this.handle.describe())).runId;
   }
 
+  /**
+   * The host that holds it, as its start recorded it; null where that is not known.
+   * @throws TowpathError `MigrationNotFound`, `TemporalUnreachable`
+   */
+  async hostId(): Promise<string | null> {
+    const { memo } = await this.calling(() => this.handle.describe());
+    return typeof memo?.["host"] === "string" ? memo["host"] : null;
+  }
+
   /** @throws TowpathError `MigrationNotFound`, `TemporalUnreachable` */
   async progress(): Promise<ProgressView> {
     const answer = await this.query(contract.progress);

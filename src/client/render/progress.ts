@@ -1,3 +1,4 @@
+import { absenceText, type HostAbsence } from "../../model/hosts.js";
 import type { Waiting } from "../../model/manifest.js";
 import type { ProgressView } from "../../model/messages.js";
 import { PHASES, type PhaseStatus } from "../../model/phases.js";
@@ -53,6 +54,10 @@ export function renderWaiting(view: Pick<ProgressView, "migrationId" | "waiting"
   return view.waiting === null ? [] : waitingLines(view.migrationId, view.waiting, now);
 }
 
+function absenceLines(absence: HostAbsence | null): string[] {
+  return absence === null ? [] : ["", `Waits for its host: ${printable(absenceText(absence))}`];
+}
+
 function requirementsText({ requirements }: ProgressView): string {
   if (requirements === null || requirements === undefined) return "";
   const { source, sha, why } = requirements;
@@ -77,5 +82,10 @@ export function renderProgress(view: ProgressView, now: Date): string {
   const lines = facts
     .filter(([, value]) => value !== "")
     .map(([name, value]) => `  ${`${name}:`.padEnd(9)} ${printable(value)}`);
-  return [printable(view.migrationId), ...lines, ...renderWaiting(view, now)].join("\n");
+  return [
+    printable(view.migrationId),
+    ...lines,
+    ...absenceLines(view.absentHost ?? null),
+    ...renderWaiting(view, now),
+  ].join("\n");
 }
