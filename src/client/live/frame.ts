@@ -7,7 +7,7 @@ import { printable } from "../printable.js";
 import { renderWaiting } from "../render/progress.js";
 import { displayWidth, fit } from "../render/table.js";
 import { duration } from "../render/time.js";
-import { timeLeft } from "./time-left.js";
+import { timeLeft, type KnownSteps } from "./time-left.js";
 
 /** How a line looks where colours may be used. */
 export type Look = "plain" | "strong" | "good" | "bad" | "running" | "faint";
@@ -21,6 +21,8 @@ export interface FrameFacts {
   readonly snapshot: Snapshot;
   /** The last lines that the running command wrote, without what would move a cursor. */
   readonly output: readonly string[];
+  /** What earlier runs tell of its steps; null where this machine does not know. */
+  readonly known: KnownSteps | null;
   /** What keeps the view from being fresh, or null. */
   readonly trouble: string | null;
   readonly now: Date;
@@ -62,9 +64,9 @@ function line(text: string, look: Look = "plain"): FrameLine {
   return { text: printable(text), look };
 }
 
-function headLine({ snapshot: { progress, plan }, now }: FrameFacts, columns: number): FrameLine {
+function headLine({ snapshot: { progress, plan }, known, now }: FrameFacts, columns: number): FrameLine {
   const { name, target, status, percent, startedAt } = progress;
-  const left = timeLeft(progress, plan, now);
+  const left = timeLeft(progress, plan, now, known);
   const times = [
     ...(isTerminal(status) ? [] : [duration(Math.max(0, now.getTime() - Date.parse(startedAt)))]),
     ...(left === null ? [] : [`about ${duration(left)} left`]),

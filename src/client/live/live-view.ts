@@ -5,6 +5,8 @@ import type { Terminal } from "../terminal.js";
 import { renderFrame } from "./frame.js";
 import type { OutputTail } from "./output-tail.js";
 import { Screen } from "./screen.js";
+import type { StepTimes } from "./step-times.js";
+import type { KnownSteps } from "./time-left.js";
 
 const TICK_MS = 250;
 
@@ -12,6 +14,8 @@ export interface LiveOptions {
   readonly terminal: Terminal;
   /** The last lines of what runs; null where this machine does not hold the migration. */
   readonly output: OutputTail | null;
+  /** How long steps took in earlier runs; null where nobody knows. */
+  readonly times: StepTimes | null;
   readonly signal: AbortSignal;
   readonly now?: () => Date;
 }
@@ -39,6 +43,7 @@ class LiveView {
   private snapshot: Snapshot | null = null;
   private trouble: string | null = null;
   private lines: readonly string[] = [];
+  private known: KnownSteps | null = null;
   private drawing: Promise<void> | null = null;
   private readonly screen: Screen;
 
@@ -73,17 +78,19 @@ class LiveView {
   private async draw(): Promise<void> {
     const { snapshot } = this;
     if (snapshot === null) return;
-    await this.readOutput(snapshot);
+    await this.readFiles(snapshot);
     const { terminal, now } = this.options;
-    const facts = { snapshot, output: this.lines, trouble: this.trouble, now: now?.() ?? new Date() };
+    const { lines: output, known, trouble } = this;
+    const facts = { snapshot, output, known, trouble, now: now?.() ?? new Date() };
     // The line below the frame is where the cursor rests.
     await this.screen.draw(
       renderFrame(facts, { columns: terminal.columns(), rows: Math.max(8, terminal.rows() - 1) }),
     );
   }
 
-  private async readOutput({ progress }: Snapshot): Promise<void> {
+  private async readFiles({ progress, plan }: Snapshot): Promise<void> {
     try {
+      this.known = (await this.options.times?.of(plan)) ?? null;
       this.lines = (await this.options.output?.lines(progress)) ?? [];
     } catch (error) {
       if (!(error instanceof TowpathError)) throw error;

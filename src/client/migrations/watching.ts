@@ -2,6 +2,7 @@ import { migrationPaths } from "../../adapters/store/paths.js";
 import type { CommandContext, CommandResult } from "../command.js";
 import { watchLive } from "../live/live-view.js";
 import { OutputTail } from "../live/output-tail.js";
+import { StepTimes } from "../live/step-times.js";
 import type { Terminal } from "../terminal.js";
 import { endResult } from "./end.js";
 import { follow, type Followed, type FollowEnd } from "./follow.js";
@@ -45,7 +46,8 @@ async function drawLive(
   signal: AbortSignal,
 ): Promise<FollowEnd> {
   const output = new OutputTail(migrationPaths(dataDir, migration.id).logs);
-  return watchLive(migration, { terminal, output, signal });
+  const times = new StepTimes(dataDir, migration.id);
+  return watchLive(migration, { terminal, output, times, signal });
 }
 
 export interface WatchedMigration {

@@ -1,8 +1,9 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { renderFrame, type FrameFacts } from "../../../src/client/live/frame.js";
-import { timeLeft } from "../../../src/client/live/time-left.js";
+import { knownSteps, timeLeft } from "../../../src/client/live/time-left.js";
 import { displayWidth } from "../../../src/client/render/table.js";
+import { Manifest } from "../../../src/model/manifest.js";
 import type { StepView } from "../../../src/model/messages.js";
 import { planView, progressView, stepView } from "../migrations/views.js";
 
@@ -24,6 +25,7 @@ function frame(changes: Partial<FrameFacts> = {}, columns = 80, rows = 24): stri
   const facts = {
     snapshot: { progress: RUNNING, plan: planView(STEPS) },
     output: [],
+    known: null,
     trouble: null,
     now: NOW,
   };
@@ -100,6 +102,64 @@ describe("a frame", () => {
     expect(lines).toContain("step-39");
     expect(lines).not.toContain("step-0 ");
     expect(lines).toContain("[ ] verify");
+  });
+});
+
+function run(createdAt: string, durations: Readonly<Record<string, number>>, name = "app"): Manifest {
+  return Manifest.parse({
+    id: "mig_20260101_000000_app-aaaaaa",
+    created_at: createdAt,
+    source_info: { path: "/projects/app" },
+    target_info: { target: "python3" },
+    phases: {},
+    mode: "spec",
+    name,
+    step_order: Object.keys(durations),
+    steps: Object.fromEntries(
+      Object.entries(durations).map(([id, ms]) => [
+        id,
+        { phase: "migrate", status: ms === 0 ? "pending" : "completed", duration_ms: ms },
+      ]),
+    ),
+  });
+}
+
+describe("the time that is left by earlier runs", () => {
+  const mine = run("2026-01-03", { a: 0, b: 0, c: 0 });
+  const steps = { completed: 0, total: 3, current: null };
+
+  it("is what each step took in the newest run of the same spec on this machine", () => {
+    const known = knownSteps(mine, [
+      run("2026-01-02", { a: 1_000, b: 2_000, c: 0 }),
+      run("2026-01-01", { a: 7_000, b: 7_000, c: 4_000 }),
+      run("2026-01-02", { c: 90_000 }, "another"),
+      run("2026-01-04", { c: 90_000 }),
+      mine,
+    ]);
+    expect(timeLeft(progressView({ steps }), planView(), NOW, known)).toBe(7_000);
+    const one = planView([stepView({ id: "a" })]);
+    const current = { id: "b", attempt: 1, startedAt: "2026-01-01T00:00:59.000Z" };
+    const running = progressView({ steps: { completed: 1, total: 3, current } });
+    expect(timeLeft(running, one, NOW, known)).toBe(5_000);
+    const late = { ...current, startedAt: "2026-01-01T00:00:00.000Z" };
+    expect(
+      timeLeft(progressView({ steps: { completed: 1, total: 3, current: late } }), one, NOW, known),
+    ).toBe(4_000);
+  });
+
+  it("is the average for a step that is new, and not guessed before there is one", () => {
+    const known = knownSteps(mine, [run("2026-01-02", { a: 1_000, b: 2_000 })]);
+    expect(timeLeft(progressView({ steps }), planView(), NOW, known)).toBeNull();
+    const done = planView([
+      stepView({ id: "a", durationMs: 10_000 }),
+      stepView({ id: "b", durationMs: 20_000 }),
+    ]);
+    expect(timeLeft(progressView({ steps: { ...steps, completed: 2 } }), done, NOW, known)).toBe(15_000);
+  });
+
+  it("counts for nothing where the plan is another", () => {
+    const known = knownSteps(run("2026-01-03", { a: 0 }), [run("2026-01-02", { a: 1_000 })]);
+    expect(timeLeft(progressView({ steps }), planView(), NOW, known)).toBeNull();
   });
 });
 
