@@ -61,12 +61,19 @@ function git(...args) {
   return execFileSync("git", args, { cwd: source, encoding: "utf8", env }).trim();
 }
 
+/** The project's requirements document lies in a directory that ignores itself: it is Towpath's to write. */
+function withoutTowpath(status) {
+  return status.split("\n").filter((line) => !line.startsWith("!! .towpath/"));
+}
+
 /** What a migration must leave alone: where the checkout stands, every file in it, and the stash. */
 function checkoutState() {
   return {
     HEAD: git("rev-parse", "HEAD"),
     branch: git("symbolic-ref", "HEAD"),
-    "git status": git("status", "--porcelain", "--untracked-files=all", "--ignored"),
+    "git status": withoutTowpath(git("status", "--porcelain", "--untracked-files=all", "--ignored")).join(
+      "\n",
+    ),
     stash: git("stash", "list"),
   };
 }
@@ -121,7 +128,10 @@ function report({ id, link }, base) {
   console.log(`  diff          git -C ${source} diff ${base.slice(0, 10)} ${branch} -- test package.json`);
   console.log(`  Web UI        ${link ?? "the UI of your Temporal server, workflow " + id}`);
   console.log(`  verification  ${verification}`);
-  say("The source checkout is as it was: HEAD, branch, files and stash.");
+  say(
+    "The source checkout is as it was: HEAD, branch, files and stash. New is .towpath/, which ignores itself:",
+  );
+  console.log("the project's requirements document, kept for the next migration.");
   console.log(`The server and the worker stay in the background, for the Web UI: node ${cli} down`);
 }
 
