@@ -1,24 +1,14 @@
-import { readdirSync } from "node:fs";
-import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { spawnSync } from "node:child_process";
+import { writeFile } from "node:fs/promises";
 import path from "node:path";
-import { fileURLToPath } from "node:url";
-import { execa } from "execa";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { CommandDefinition } from "../../src/client/command.js";
-import { COMMANDS } from "../../src/client/commands.js";
-import { makeHome, type Home } from "../support/cli.js";
-import { createRepository } from "../support/repository.js";
-import { installation } from "../support/installation.js";
+import { rememberConsent } from "../../src/adapters/consent/consents.js";
+import { HAS_REGISTRY, TestEngine } from "../support/engine.js";
+import { leaveMigration } from "../support/predecessor.js";
+import { definitionOf, DOCUMENTS, mentionsIn, shellBlocks, stands } from "./pages.js";
+import { makeMachine, type Machine } from "./scene.js";
 
-const root = fileURLToPath(new URL("../..", import.meta.url));
-
-/** The commands of a page, in their order, as one script. */
-async function scriptOf(page: string): Promise<string> {
-  const text = await readFile(path.join(root, "docs", page), "utf8");
-  const blocks = [...text.matchAll(/^ *```sh\n(?<script>[\s\S]*?)^ *```$/gm)];
-  return blocks.map((match) => match.groups?.["script"] ?? "").join("\n");
-}
+const JUNIT = 'node --test --test-reporter=junit --test-reporter-destination="$TOWPATH_OUT/r.xml"';
 
 const NODE_PROJECT = {
   "package.json": JSON.stringify({ name: "my-project", version: "1.0.0", scripts: { test: "node --test" } }),
@@ -33,10 +23,12 @@ const NODE_PROJECT = {
     'const { test } = require("node:test");\nconst { add } = require("../index.js");\ntest("adds", () => require("node:assert").equal(add(1, 2), 3));\n',
 };
 
-function specWith(step: string): string {
+function specWith(step: string, more = ""): string {
   return `version: 1
 name: my-project
 target: next
+workspace: { setup: echo laid }
+baseline: { run: '${JUNIT}', report: r.xml }
 phases:
   understand: { steps: [{ id: survey, uses: survey }] }
   guardrail:
@@ -44,7 +36,7 @@ phases:
   migrate:
     steps:
       - ${step}
-`;
+${more}`;
 }
 
 /** A program that repairs only what it is told of. */
@@ -55,101 +47,204 @@ const AGENT = `id: port
         verify: ["grep -q done index.js || { echo not yet; exit 1; }"]
         retry: { max-attempts: 2, backoff: 1ms }`;
 
-let home: Home;
-let scratch: string;
-let bin: string;
+const FAILING = '{ id: change, run: "exit 3" }';
 
+/** A step that fails, a gate with a command and an approval, and a last phase that a person advances. */
+const WAITING = specWith(
+  FAILING,
+  `    gate: { run: "echo checked", approval: { required: 1 } }
+  verify: { manual: true }
+`,
+);
+
+/** Answers what a migration waits for, in every way that the documents name. */
+const ANSWERS = `
+towpath start --allow-host
+waits step-failed
+towpath gates @latest
+towpath logs @latest baseline
+towpath logs @latest setup
+towpath open
+towpath open --list all
+towpath open @latest
+towpath prd why
+towpath prd why --of @latest
+towpath retry @latest
+waits step-failed
+towpath rollback @latest change --yes
+waits step-failed
+towpath retry @latest --spec towpath.yaml --allow-host
+waits step-failed
+towpath skip @latest change --reason because --yes
+waits approval
+towpath logs @latest gate-migrate
+towpath diff @latest
+towpath diff @latest change
+towpath approve @latest
+waits advance
+towpath advance @latest verify
+towpath watch @latest
+towpath start --allow-host
+waits step-failed
+towpath skip @latest change --reason because --yes
+waits approval
+towpath reject @latest --yes
+towpath start . --target python3 --spec towpath.yaml && exit 1
+git rm --quiet towpath.yaml
+towpath start . --target python3
+waits advance
+towpath stop @latest --yes
+towpath stop --yes
+towpath stop --all --yes
+`;
+
+const WORKER = `
+towpath down
+towpath worker > worker.log &
+for _ in {1..600}; do grep -q RUNNING worker.log && break; sleep 0.1; done
+kill $!
+wait $!
+`;
+
+let machine: Machine;
+const engine = new TestEngine();
 beforeAll(async () => {
-  home = await makeHome("own");
-  scratch = await mkdtemp(path.join(tmpdir(), "towpath-docs-"));
-  bin = path.join(scratch, "bin");
-  await mkdir(bin);
-  await writeFile(
-    path.join(bin, "towpath"),
-    `#!/bin/sh\nexec "${process.execPath}" "${await installation("own")}" "$@"\n`,
-  );
-  await chmod(path.join(bin, "towpath"), 0o755);
+  machine = await makeMachine();
 }, 300_000);
 afterAll(async () => {
-  await home.remove();
-  await rm(scratch, { recursive: true, force: true });
+  await machine.remove();
+  if (HAS_REGISTRY) await engine.remove();
 });
 
-async function run(script: string, cwd: string) {
-  return execa("bash", ["-e", "-c", script], {
-    cwd,
-    env: { ...home.env, PATH: `${bin}:${process.env["PATH"] ?? ""}` },
-    extendEnv: false,
-    reject: false,
-    all: true,
-  });
+/** The commands of a page, in their order, as one script. */
+const scriptOf = (document: string): string => shellBlocks(document).join("\n");
+
+/** Runs a script in a project; its answer where every command of it succeeded. */
+async function succeeds(script: string, cwd: string, env?: Record<string, string>): Promise<string> {
+  const answer = await machine.run(script, cwd, env);
+  if (answer.exitCode !== 0) throw new Error(`It ended with ${answer.exitCode}:\n${answer.all}`);
+  return answer.all;
 }
 
-async function project(name: string, files: Record<string, string>): Promise<string> {
-  return (await createRepository(path.join(scratch, name, "my-project"), files)).path;
-}
+/** What runs the shell commands of each page that has any, and what they must have led to. */
+const SCENES: Readonly<Record<string, () => Promise<void>>> = {
+  "docs/getting-started.md": async () => {
+    const project = await machine.project("first", NODE_PROJECT);
+    const said = await succeeds(scriptOf("docs/getting-started.md"), path.dirname(project));
+    expect(said).toContain("npm by node --test");
+    expect(said).toMatch(/mig_\S+ completed\. Branch: towpath\/mig_/);
+  },
+  "docs/agents.md": async () => {
+    const project = await machine.project("agents", { ...NODE_PROJECT, "towpath.yaml": specWith(AGENT) });
+    expect(await succeeds(scriptOf("docs/agents.md"), project)).toContain("attempt 1: verify-1 <==\nnot yet");
+  },
+  "docs/security.md": async () => {
+    const project = await machine.project("security", { ...NODE_PROJECT, "towpath.yaml": specWith(AGENT) });
+    expect(await succeeds(scriptOf("docs/security.md"), project)).toContain("grep -q done index.js");
+  },
+  "docs/troubleshooting.md": async () => {
+    const files = { ...NODE_PROJECT, "towpath.yaml": specWith(FAILING) };
+    const project = await machine.project("trouble", files);
+    await succeeds("towpath start --allow-host; waits step-failed", project);
+    await writeFile(path.join(project, "towpath.yaml"), specWith('{ id: change, run: "true" }'));
+    await succeeds(scriptOf("docs/troubleshooting.md"), project);
+    expect(await succeeds("towpath watch @latest", project)).toContain("completed. Branch:");
+  },
+  "docs/requirements.md": async () => {
+    const project = await machine.project("requirements", {
+      ...NODE_PROJECT,
+      "towpath.yaml": specWith('{ id: change, run: "true" }'),
+      "docs/what-must-hold.md": "# It adds\n",
+    });
+    await rememberConsent(machine.home.dataDir, project, { at: new Date(), by: "Ada" });
+    const oldest = `$(towpath prd history --json | node -pe 'JSON.parse(fs.readFileSync(0)).documents.at(-1).sha')`;
+    // Each start decides when it comes to it: the next must find what it left.
+    const script = scriptOf("docs/requirements.md").replaceAll(
+      /^(towpath start .*)$/gm,
+      "$1\ntowpath watch @latest",
+    );
+    await succeeds(script.replaceAll("<sha>", oldest), project);
+    expect(await succeeds("towpath prd show", project)).toBe("# It adds");
+  },
+  "docs/dashboard.md": async () => {
+    const shells: readonly string[] = ["bash", "zsh", "fish"];
+    for (const line of scriptOf("docs/dashboard.md").trim().split("\n")) {
+      const shell = shells.find((name) => line.includes(` ${name}`)) ?? "sh";
+      const before = shell === "zsh" ? "autoload -U compinit; compinit -u; " : "";
+      if (spawnSync(shell, ["-c", "exit 0"]).status !== 0 && process.env["CI"] === undefined) continue;
+      await succeeds(`exec ${shell} -c '${before}${line.replace(/ +#.*/, "")}'`, machine.scratch);
+    }
+  },
+};
 
-/** `towpath …` as it stands in a document's text: the command's words, and the long options behind them. */
-function mentionsIn(text: string): { words: string[]; options: string[] }[] {
-  return [...text.matchAll(/(?:^|`)towpath (?<rest>[a-z][^`\n]*)/gm)].map((match) => {
-    const words = (match.groups?.["rest"] ?? "").split(/\s+/);
-    return { words, options: words.flatMap((word) => /^--[a-z-]+/.exec(word)?.[0] ?? []) };
-  });
-}
+/** They need a container engine, and a registry to pull from. */
+const ENGINE_SCENES: typeof SCENES = {
+  "docs/containers.md": async () => {
+    const project = await machine.project("containers", NODE_PROJECT);
+    const image = `${engine.repository("python")}:3.11-slim`;
+    await engine.published(image);
+    const env = engine.env;
+    await succeeds("towpath down", project);
+    const script = `${scriptOf("docs/containers.md")}\ntowpath image refresh python:3.11-slim --dry-run`;
+    await succeeds(script.replaceAll("python:3.11-slim", image), project, env);
+    await succeeds(`towpath image schedule delete ${image}; towpath down`, project, env);
+  },
+};
 
-function definitionOf(words: readonly string[]): CommandDefinition | undefined {
-  return COMMANDS.find(({ name }) => name.split(" ").every((word, index) => word === words[index]));
-}
+/** What a page shows of a command that is no `towpath`, and the test that runs it. */
+const ELSEWHERE: Readonly<Record<string, string>> = { "README.md": "test/docs/readme.test.ts" };
+
+const scenes = { ...SCENES, ...(HAS_REGISTRY ? ENGINE_SCENES : {}) };
 
 describe("every command that a document names", () => {
-  const documents = ["README.md", ...readdirSync(path.join(root, "docs")).map((name) => `docs/${name}`)];
-
-  it.each(documents)("in %s exists, with its options", async (document) => {
-    const text = await readFile(path.join(root, document), "utf8");
-    const unknown = mentionsIn(text).flatMap(({ words, options }) => {
+  it.each(DOCUMENTS)("in %s exists, with its options", (document) => {
+    const unknown = mentionsIn(document).flatMap(({ words, options }) => {
       const known = definitionOf(words)?.options?.map(({ flags }) => /--[a-z-]+/.exec(flags)?.[0]) ?? [];
       const odd = options.filter((option) => !["--help", "--json", "--version", ...known].includes(option));
       return definitionOf(words) === undefined || odd.length > 0 ? [words.join(" ")] : [];
     });
     expect(unknown).toEqual([]);
   });
+
+  it.each(DOCUMENTS.filter((document) => shellBlocks(document).length > 0))(
+    "in a block of %s has a scene that runs it",
+    (document) => {
+      expect(Object.keys({ ...SCENES, ...ENGINE_SCENES, ...ELSEWHERE })).toContain(document);
+    },
+  );
 });
 
-describe("the commands of the documentation", { timeout: 300_000 }, () => {
-  it("of the first steps lead to a verified branch", async () => {
-    const directory = await project("first", NODE_PROJECT);
-    const answer = await run(await scriptOf("getting-started.md"), path.dirname(directory));
-    expect(answer).toMatchObject({ exitCode: 0 });
-    expect(answer.all).toContain("npm by node --test");
-    const { stdout } = await execa("git", ["branch", "--list", "towpath/*"], { cwd: directory });
-    expect(stdout).toContain("towpath/mig_");
+describe("the commands of the documentation", { timeout: 900_000 }, () => {
+  it.each(Object.keys(scenes))("run: %s", async (document) => {
+    await scenes[document]?.();
   });
 
-  it("of agents show each attempt", async () => {
-    const directory = await project("agents", { ...NODE_PROJECT, "towpath.yaml": specWith(AGENT) });
-    const answer = await run(await scriptOf("agents.md"), directory);
-    expect(answer).toMatchObject({ exitCode: 0 });
+  it("answer what a migration waits for", async () => {
+    const project = await machine.project("answers", { ...NODE_PROJECT, "towpath.yaml": WAITING });
+    await succeeds(ANSWERS, project);
   });
 
-  it("of security run", async () => {
-    const directory = await project("security", { ...NODE_PROJECT, "towpath.yaml": specWith(AGENT) });
-    const answer = await run(await scriptOf("security.md"), directory);
-    expect(answer).toMatchObject({ exitCode: 0 });
-    expect(answer.all).toContain("grep -q done index.js");
+  it("take over a migration of the earlier engine, and run a worker in the foreground", async () => {
+    const project = await machine.project("adopted", { "app.txt": "old\n" });
+    await succeeds("git tag loki-migrate/first/pre", project);
+    const migrations = path.join(machine.home.dataDir, "migrations");
+    await leaveMigration(migrations, "mig_20250101_000001_shop", project);
+    await leaveMigration(migrations, "mig_20250101_000002_shop", project);
+    const spec = `version: 1\nname: shop\ntarget: next\nphases: { migrate: { steps: [{ id: second, run: "true" }] } }\n`;
+    await writeFile(path.join(project, "towpath.yaml"), spec);
+    await succeeds("towpath adopt mig_20250101_000001_shop", project);
+    await succeeds("towpath adopt mig_20250101_000002_shop --spec towpath.yaml --allow-host", project);
+    await succeeds(WORKER, project);
   });
 
-  it("of troubleshooting help a step that failed", async () => {
-    const failing = specWith('{ id: change, run: "exit 3" }');
-    const directory = await project("trouble", { ...NODE_PROJECT, "towpath.yaml": failing });
-    await run("towpath start --allow-host", directory);
-    await expect
-      .poll(async () => (await run("towpath status @latest --json", directory)).stdout, { timeout: 90_000 })
-      .toContain('"kind": "step-failed"');
-    await writeFile(path.join(directory, "towpath.yaml"), specWith('{ id: change, run: "true" }'));
-    const answer = await run(await scriptOf("troubleshooting.md"), directory);
-    expect(answer).toMatchObject({ exitCode: 0 });
-    await expect
-      .poll(async () => (await run("towpath status @latest --json", directory)).stdout, { timeout: 90_000 })
-      .toContain('"status": "completed"');
+  it("are all that is named", async () => {
+    const runs = await machine.runs();
+    const needsEngine = (words: readonly string[]) => words[0] === "image" && !HAS_REGISTRY;
+    const missing = DOCUMENTS.flatMap((document) =>
+      mentionsIn(document)
+        .filter((mention) => !needsEngine(mention.words) && !runs.some((run) => stands(mention, run)))
+        .map(({ words }) => `${document}: towpath ${words.join(" ")}`),
+    );
+    expect(missing).toEqual([]);
   });
 });

@@ -1,8 +1,16 @@
-import { mkdir, readFile, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
 import { makeHome, type Home } from "../support/cli.js";
+import {
+  FEATURES,
+  HALF_WAY,
+  leaveMigration,
+  PLAN,
+  predecessorManifest,
+  type Statuses,
+} from "../support/predecessor.js";
 import { createRepository, temporaryDirectory, type TestRepository } from "../support/repository.js";
 
 const Progress = z.looseObject({
@@ -31,63 +39,13 @@ afterAll(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
 });
 
-type Statuses = readonly [string, string, string, string];
-
 function manifestOf(id: string, statuses: Statuses, more: Record<string, unknown> = {}): string {
-  const names = ["understand", "guardrail", "migrate", "verify"];
-  const phases = Object.fromEntries(
-    names.map((name, index) => [
-      name,
-      { status: statuses[index], started_at: "2025-01-01T00:00:00+00:00", completed_at: "" },
-    ]),
-  );
-  return JSON.stringify({
-    id,
-    created_at: "2025-01-01T00:00:00+00:00",
-    source_info: { path: repository.path, type: "unknown" },
-    target_info: { target: "next", options: { source_type: "unknown" } },
-    phases,
-    feature_list_path: "",
-    migration_plan_path: "",
-    checkpoints: ["loki-migrate/first/pre"],
-    status: "pending",
-    progress_pct: 0,
-    updated_at: "",
-    source_path: "",
-    team: "kept",
-    ...more,
-  });
+  return predecessorManifest(id, repository.path, statuses, more);
 }
 
-const HALF_WAY: Statuses = ["completed", "completed", "in_progress", "pending"];
-const FEATURES = [
-  { id: "f1", description: "is there", passes: true, characterization_test: "test -e app.txt" },
-];
-const PLAN = {
-  steps: [
-    { id: "first", status: "completed" },
-    { id: "second", depends_on: ["first"] },
-  ],
-};
-
 /** A directory as the predecessor leaves it, below `parent`. */
-async function leave(parent: string, id: string, files: Record<string, string>): Promise<string> {
-  const directory = join(parent, id);
-  const all = {
-    "docs/notes.md": "# Notes\n",
-    "seams.json": "[]",
-    "features.json": JSON.stringify(FEATURES),
-    "migration-plan.json": JSON.stringify(PLAN),
-    "checkpoints/first.json": JSON.stringify({ step_id: "first", tag: "loki-migrate/first/pre" }),
-    "manifest.json.lock": "",
-    "manifest.json": manifestOf(id, HALF_WAY),
-    ...files,
-  };
-  for (const [name, text] of Object.entries(all)) {
-    await mkdir(dirname(join(directory, name)), { recursive: true });
-    await writeFile(join(directory, name), text);
-  }
-  return directory;
+function leave(parent: string, id: string, files: Record<string, string>): Promise<string> {
+  return leaveMigration(parent, id, repository.path, files);
 }
 
 async function waits(id: string, kind: string): Promise<z.infer<typeof Progress>> {

@@ -9,10 +9,11 @@ import { z } from "zod";
 
 const engine = inject("engine");
 
+export const HAS_REGISTRY = engine !== null && engine.registry !== null;
 /** Tests of a real container engine; skipped, by name, where none answers. */
 export const describeWithEngine = engine === null ? describe.skip : describe;
 /** The same for tests that push to a registry and pull from it. */
-export const describeWithRegistry = engine === null || engine.registry === null ? describe.skip : describe;
+export const describeWithRegistry = HAS_REGISTRY ? describe : describe.skip;
 
 const APPLETS =
   "sh ash sleep echo cat ls id touch true false env kill tail head grep seq sed mkdir rm rmdir cp mv wc date test pwd " +
