@@ -1,8 +1,11 @@
-import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { mkdir, readdir, readFile, realpath, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
+import { identityOf, projectIdSource } from "../../src/model/containers/labels.js";
 import * as contract from "../../src/workflows/migration.contract.js";
-import { describeWithEngine, describeWithRegistry, TestEngine } from "../support/engine.js";
+import { describeWithEngine, TestEngine } from "../support/engine.js";
+import { recordingProxy } from "../support/engine-proxy.js";
 import {
   cleanUp,
   type MigrationHandle,
@@ -18,6 +21,8 @@ const FILES = { "src/app.txt": "old\n", ".gitignore": "deps/\n" };
 const engine = new TestEngine();
 const image = `${engine.name}/tools:1`;
 const cleanups: (() => Promise<void>)[] = [];
+/** Only root can give a worktree's files to somebody. */
+const user = process.geteuid?.() === 0 ? 1234 : (process.geteuid?.() ?? 1000);
 
 afterEach(() => cleanUp(cleanups));
 
@@ -78,8 +83,8 @@ describeWithEngine("a migration whose commands run in containers", () => {
       - id: second
         needs: [first]
         agent: { command: cat > prompt.txt, prompt: "value \${{ steps.first.outputs.key }}" }
-        container: { env: { TOOL: "set \${{ migration.target }}" }, network: none }
-        verify: ['test "$TOOL" = "set next"']
+        container: { env: { TOOL: "set \${{ migration.target }}" }, network: none, user: ${user} }
+        verify: ['test "$TOOL" = "set next"', 'test "$(id -u)" = ${user}', "echo deeper > deps/cache"]
         commit: "feat: second"`),
       { allowHost: false },
     );
@@ -106,6 +111,56 @@ describeWithEngine("a migration whose commands run in containers", () => {
     expect(await containersOf(handle)).toEqual([]);
     expect(await readdir(join(rest.dataDir, "containers"))).toEqual([]);
     expect(await repository.snapshot()).toBe(before);
+  }, 300_000);
+
+  it("carries who it is, its limits, and nothing of the host's; its output is in the log while it runs", async () => {
+    const here = await bench();
+    const handle = await here.start(
+      migrate(`      - id: talking
+        run: echo begun; while [ ! -e deps/go ]; do sleep 0.1; done
+        container: { cpus: 0.5 }`),
+    );
+    const log = () => logOf(here, handle.workflowId, "talking/attempt-1.run.log").catch(() => "");
+    await expect.poll(log, { timeout: 90_000 }).toContain("begun");
+    const [id = ""] = await containersOf(handle);
+    const { Name, Config, HostConfig, Mounts, State } = await engine.docker.getContainer(id).inspect();
+    expect(State.Running).toBe(true);
+    const project = await realpath(here.repository.path);
+    const { hostId } = here.host;
+    expect(identityOf(Config.Labels)).toMatchObject({
+      kind: "step",
+      namespace: "default",
+      workflowId: handle.workflowId,
+      runId: handle.firstExecutionRunId,
+      stepId: "talking",
+      attempt: 1,
+      command: "run",
+      projectId: sha256(projectIdSource(project, hostId)),
+      projectDir: project,
+      hostId,
+    });
+    expect(Date.parse(Config.Labels["towpath.created-at"] ?? "")).toBeGreaterThan(0);
+    expect(Name).toMatch(new RegExp(`^/towpath-${sha256(project).slice(0, 12)}-`));
+    expect(HostConfig).toMatchObject({
+      AutoRemove: false,
+      Privileged: false,
+      CapDrop: ["ALL"],
+      SecurityOpt: ["no-new-privileges"],
+      ReadonlyRootfs: true,
+      NetworkMode: "none",
+      Memory: 64 * 1024 ** 2,
+      MemorySwap: 64 * 1024 ** 2,
+      NanoCpus: 5e8,
+      PidsLimit: 64,
+    });
+    const worktree = join(here.dataDir, "workspaces", handle.workflowId);
+    const { out } = here.store.paths(handle.workflowId);
+    const writable = Mounts.filter(({ RW }) => RW).map(({ Source }) => Source);
+    expect(writable.sort()).toEqual([join(out, "talking/attempt-1"), worktree].sort());
+    expect(Mounts.filter(({ Source }) => !Source.startsWith(here.dataDir))).toEqual([]);
+    await mkdir(join(worktree, "deps"), { recursive: true });
+    await writeFile(join(worktree, "deps/go"), "");
+    await expect(handle.result()).resolves.toMatchObject({ status: "completed" });
   }, 300_000);
 
   it("says how a command failed: its exit code, its memory, its silence, its time", async () => {
@@ -206,7 +261,28 @@ describeWithEngine("a migration whose commands run in containers", () => {
     await expect(handle.result()).resolves.toMatchObject({ status: "completed" });
   }, 300_000);
 
-  it("waits, and says so, while the engine is away or does not see this machine's files", async () => {
+  it("works on an engine behind a port that sees this machine's files, and says why where it does not", async () => {
+    const remote = await recordingProxy(engine.host, { tcp: true });
+    cleanups.push(() => remote.close());
+    const here = await workbench(cleanups, FILES, {
+      ...process.env,
+      DOCKER_HOST: remote.host,
+      DEPLOY_KEY: "canary-51f0-secret",
+    });
+    const steps = `      - { id: first, run: "echo new > src/app.txt" }`;
+    const sees = await here.start(migrate(steps), { allowHost: false });
+    await expect(sees.result()).resolves.toMatchObject({ status: "completed" });
+    // As on another machine, where none of this one's paths is.
+    remote.edit = (body) => body.replaceAll(here.dataDir, `/elsewhere${here.dataDir}`);
+    const blind = await here.start(migrate(steps), { allowHost: false });
+    const view = await waitingFor(blind, "blocked");
+    expect(view.waiting?.message).toContain(`engine at ${remote.host} does not see this machine's files`);
+    expect(view.waiting?.message).toContain("run a worker on the engine's");
+    await stopped(blind);
+    expect(await containersOf(blind)).toEqual([]);
+  }, 300_000);
+
+  it("waits, and says so, while the engine is away", async () => {
     const here = await workbench(cleanups, FILES, {
       ...process.env,
       DOCKER_HOST: "unix:///nowhere/docker.sock",
@@ -220,40 +296,12 @@ describeWithEngine("a migration whose commands run in containers", () => {
   }, 300_000);
 });
 
-describeWithRegistry("a migration whose image is not on the engine", () => {
-  afterAll(() => engine.remove());
-
-  it("pulls it, and says clearly where it cannot", async () => {
-    const reference = `${engine.repository("pulled")}:1`;
-    const id = await engine.published(reference);
-    await engine.docker.getImage(reference).remove();
-    await engine.docker
-      .getImage(id)
-      .remove()
-      .catch(() => {});
-    expect(await engine.hasImage(reference)).toBe(false);
-    const here = await workbench(cleanups, FILES, { ...process.env, ...engine.env });
-    const handle = await here.start(imageSpec(reference), { allowHost: false });
-    await expect(handle.result()).resolves.toMatchObject({ status: "completed" });
-    const missing = await here.start(imageSpec(`${engine.repository("none")}:1`));
-    const view = await waitingFor(missing, "preparation-failed");
-    expect(view.waiting?.message).toContain("There is no image");
-    await stopped(missing);
-  }, 300_000);
-});
+function sha256(text: string): string {
+  return createHash("sha256").update(text).digest("hex");
+}
 
 async function running(handle: MigrationHandle): Promise<boolean> {
   const ids = await containersOf(handle);
   const states = await Promise.all(ids.map((id) => engine.docker.getContainer(id).inspect()));
   return states.length > 0 && states.every(({ State }) => State.Running);
-}
-
-function imageSpec(name: string): string {
-  return specWith(
-    `${TRIVIAL_GUARDRAIL}
-  migrate:
-    steps: [{ id: first, run: "cat /etc/image-id > which.txt" }]
-`,
-    `defaults: { container: "${name}" }`,
-  );
 }

@@ -46,24 +46,13 @@ async function refresh(reference: string, options: Partial<RefreshRequest> = {})
   });
 }
 
-/** Publishes a new image under the tag; what the engine had under it is superseded once that is pulled. */
-async function publishNext(repository: string, tag = "1"): Promise<string> {
-  const reference = `${repository}:${tag}`;
-  const current = (await engine.hasImage(reference)) ? await engine.imageId(reference) : null;
-  const id = await engine.published(reference);
-  // The engine is to find out by pulling.
-  await engine.docker.getImage(reference).remove({ force: true });
-  if (current !== null) await engine.tag(current, reference);
-  return id;
-}
-
 /** The repository as pulled once, and a newer image in the registry. @returns the superseded id */
 async function superseded(repository: string): Promise<string> {
-  await publishNext(repository);
+  await engine.publishedNext(`${repository}:1`);
   const { pulled } = await refresh(`${repository}:1`);
   expect(pulled?.changed).toBe(true);
   const old = await engine.imageId(`${repository}:1`);
-  await publishNext(repository);
+  await engine.publishedNext(`${repository}:1`);
   return old;
 }
 
@@ -174,7 +163,7 @@ describeWithRegistry("an image refresh on a real engine", () => {
 
   it("knows a superseded image that has lost its every name", async () => {
     const repository = engine.repository("nameless");
-    await publishNext(repository);
+    await engine.publishedNext(`${repository}:1`);
     await refresh(`${repository}:1`);
     const old = await engine.imageId(`${repository}:1`);
     const { RepoDigests } = await engine.docker.getImage(old).inspect();
@@ -184,7 +173,7 @@ describeWithRegistry("an image refresh on a real engine", () => {
         .getImage(digest)
         .remove()
         .catch(() => {});
-    await publishNext(repository);
+    await engine.publishedNext(`${repository}:1`);
     await refresh(`${repository}:1`);
     await container.remove();
     const report = await refresh(`${repository}:1`);

@@ -9,6 +9,7 @@ import { hostId } from "../../src/adapters/temporal/host.js";
 import { type ContainerIdentity, labelsOf, projectIdSource } from "../../src/model/containers/labels.js";
 import { type CliAnswer, type Home, makeHome } from "../support/cli.js";
 import { describeWithEngine, TestEngine } from "../support/engine.js";
+import { recordingProxy } from "../support/engine-proxy.js";
 import { cleanUp } from "../support/migrations.js";
 import { createRepository } from "../support/repository.js";
 
@@ -201,12 +202,17 @@ describeWithEngine("towpath stop", () => {
       await started(
         await left(await project("elsewhere"), { Image: `mirror.example/${engine.name}/tools:1` }),
       ),
-      await left(join(home.dataDir, "gone"), { Image: image }),
+      await left(join(home.dataDir, "gone"), { Image: await engine.imageId(image) }),
     ];
     await engine.image(superseded);
     const commit = await engine.container({ Image: image });
     await commit.commit({ repo: `${engine.name}-derived`, tag: "1" });
+    // Made of one of Towpath's own, whose labels it has, and with it whatever somebody runs in it.
+    const inherits = `${engine.name}-inherits`;
+    await (await left(folder)).commit({ repo: inherits, tag: "1" });
+    await engine.tag(`${inherits}:1`, `${inherits}:2`);
     const outside = [
+      await started(await engine.container({ Image: `${inherits}:1`, Cmd: ENDS_ON_TERM })),
       await started(await engine.container({ Image: `${engine.name}-derived:1`, Cmd: ENDS_ON_TERM })),
       await started(await engine.container({ Image: image, Cmd: ENDS_ON_TERM })),
       await left(folder, {}, { hostId: "another-00000000" }),
@@ -217,6 +223,35 @@ describeWithEngine("towpath stop", () => {
     expect(answer).toMatchObject({ code: 0 });
     for (const container of inside) expect(await exists(container)).toBe(false);
     for (const container of outside) expect(await exists(container)).toBe(true);
+    expect(await stop(["--all"])).toMatchObject({ code: 0, stdout: "No active session\n" });
+  }, 300_000);
+
+  it("says which container it could not remove, ends the others, and keeps the run state until all are gone", async () => {
+    await begin();
+    const folder = await project("stuck");
+    const [stuck, other] = [await started(await left(folder)), await started(await left(folder))];
+    await writeRunState(folder, { container: "towpath-x", image, project_dir: folder, started_at: "" });
+    const proxy = await recordingProxy(engine.host);
+    cleanups.push(() => proxy.close());
+    proxy.instead = ({ method, url }) =>
+      method === "DELETE" && url.includes(stuck.id)
+        ? { status: 500, message: "driver failed to remove root filesystem: device busy" }
+        : undefined;
+    const answer = await stop([folder], { DOCKER_HOST: proxy.host });
+    expect(answer.code).toBe(1);
+    const [failed, stopped, ...rest] = answer.stdout.trim().split("\n").sort();
+    expect(rest).toEqual([]);
+    expect(failed).toMatch(/^failed to stop container .*device busy/);
+    expect(stopped).toMatch(/^stopped container/);
+    expect([await exists(stuck), await exists(other)]).toEqual([true, false]);
+    expect(await readRunState(folder)).not.toBeNull();
+
+    proxy.instead = undefined;
+    expect(await stop([folder], { DOCKER_HOST: proxy.host })).toMatchObject({ code: 0 });
+    expect(await exists(stuck)).toBe(false);
+    expect(await readRunState(folder)).toBeNull();
+    const removals = proxy.requests.filter(({ method }) => method === "DELETE");
+    expect(removals.filter(({ url }) => /force=(1|true)/.test(url))).toEqual([]);
   }, 300_000);
 
   it("says that the engine is away, keeps the run state, and never that it stopped something", async () => {
@@ -235,9 +270,22 @@ describeWithEngine("towpath stop", () => {
     expect(await readRunState(folder)).not.toBeNull();
   }, 300_000);
 
-  it.each([{ dead: false }, { dead: true }])(
-    "ends a running migration through its workflow, or by label when worker and server are dead: $dead",
-    async ({ dead }) => {
+  it.each([
+    { by: "folder", dead: false, temporal: {}, code: 0, says: "is stopped", worktrees: 1 },
+    { by: "folder", dead: true, temporal: {}, code: 0, says: "could not be asked to stop", worktrees: 2 },
+    // What was started on demand is started again to be asked.
+    { by: "id", dead: true, temporal: {}, code: 0, says: "is stopped", worktrees: 1 },
+    {
+      by: "id",
+      dead: true,
+      temporal: { TEMPORAL_ADDRESS: "127.0.0.1:9" },
+      code: 6,
+      says: "could not be asked to stop",
+      worktrees: 2,
+    },
+  ])(
+    "ends a running migration, named by its $by, through its workflow, or by label (worker and server dead: $dead): it $says",
+    async ({ by, dead, temporal, code, says, worktrees }) => {
       await begin();
       const repository = await createRepository(join(home.dataDir, "..", "project"), {
         "a.txt": "",
@@ -259,13 +307,13 @@ phases:
       await expect.poll(() => engine.containersWith(labels), { timeout: 90_000 }).toHaveLength(1);
       expect(await readRunState(await realpath(repository.path))).toMatchObject({ image });
       if (dead) await killEverything();
-      const answer = await stop([repository.path]);
-      expect(answer).toMatchObject({ code: 0 });
-      expect(answer.stdout).toContain(dead ? "could not be asked to stop" : `${id} is stopped`);
-      expect(answer.stdout).toMatch(/(stopped|killed) container towpath-/);
+      const target = by === "id" ? [id, "--yes"] : [repository.path];
+      const answer = await stop(target, { ...engine.env, ...temporal });
+      expect(answer).toMatchObject({ code });
+      expect(answer.stdout).toContain(`${id} ${says}`);
       expect(await engine.containersWith(labels)).toEqual([]);
       expect(await readRunState(await realpath(repository.path))).toBeNull();
-      expect((await repository.git("worktree", "list")).split("\n")).toHaveLength(dead ? 2 : 1);
+      expect((await repository.git("worktree", "list")).split("\n")).toHaveLength(worktrees);
     },
     180_000,
   );

@@ -24,6 +24,8 @@ export interface ImageContent {
   readonly files?: Readonly<Record<string, string>>;
   /** Instructions as in a Dockerfile: `LABEL towpath.keep=true`. */
   readonly changes?: readonly string[];
+  /** Adds to the root file system below this directory. */
+  readonly lay?: (root: string) => Promise<void>;
 }
 
 /** The engine that tests use, with what they make in it; everything goes again with `remove`. */
@@ -35,6 +37,7 @@ export class TestEngine {
   readonly name = `towpath-test-${randomBytes(4).toString("hex")}`;
   readonly #images = new Set<string>();
   readonly #containers = new Set<string>();
+  readonly #networks = new Set<string>();
 
   constructor() {
     this.docker = connect(this.host);
@@ -59,6 +62,7 @@ export class TestEngine {
       const tar = join(directory, "image.tar");
       const rootFileSystem = join(directory, "root");
       await layRootFileSystem(rootFileSystem, content.files ?? {});
+      await content.lay?.(rootFileSystem);
       await execa("tar", ["--create", `--file=${tar}`, "--owner=0", "--group=0", "."], {
         cwd: rootFileSystem,
       });
@@ -78,6 +82,23 @@ export class TestEngine {
     const id = await this.image(reference, content);
     await this.push(reference);
     return id;
+  }
+
+  /**
+   * Publishes a new image under a reference, and leaves the engine the one that it had under it: it is to find out by
+   * pulling.
+   * @returns the new one's id
+   */
+  async publishedNext(reference: string): Promise<string> {
+    const current = (await this.hasImage(reference)) ? await this.imageId(reference) : null;
+    const id = await this.published(reference);
+    await this.docker.getImage(reference).remove({ force: true });
+    if (current !== null) await this.tag(current, reference);
+    return id;
+  }
+
+  async pull(reference: string): Promise<void> {
+    await finished(this.docker, await this.docker.pull(reference));
   }
 
   async push(reference: string): Promise<void> {
@@ -126,10 +147,19 @@ export class TestEngine {
       .map(({ Id }) => Id);
   }
 
+  /** Makes a network whose containers see one another and this machine. @returns its gateway: this machine's address in it */
+  async network(name: string): Promise<string> {
+    const network = await this.docker.createNetwork({ Name: name, Driver: "bridge" });
+    this.#networks.add(network.id);
+    const { IPAM } = NetworkFacts.parse(await network.inspect());
+    return IPAM.Config[0].Gateway;
+  }
+
   /** Removes what this test made. */
   async remove(): Promise<void> {
     for (const id of this.#containers)
       await this.#gone(() => this.docker.getContainer(id).remove({ force: true }));
+    for (const id of this.#networks) await this.#gone(() => this.docker.getNetwork(id).remove());
     const images = await this.docker.listImages({ all: true });
     for (const image of images) {
       const names = [...(image.RepoTags ?? []), ...(image.RepoDigests ?? [])];
@@ -147,6 +177,10 @@ export class TestEngine {
     }
   }
 }
+
+const NetworkFacts = z.looseObject({
+  IPAM: z.looseObject({ Config: z.tuple([z.looseObject({ Gateway: z.string() })]) }),
+});
 
 /** dockerode would prefer what is in the environment. */
 function connect(host: string): Docker {

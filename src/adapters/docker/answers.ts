@@ -62,7 +62,11 @@ export const ListedContainers = z.array(
     })),
 );
 
-export const InspectedImage = z.looseObject({ Id: FullId, RepoDigests: Strings });
+export const InspectedImage = z.looseObject({
+  Id: FullId,
+  RepoDigests: Strings,
+  Config: z.looseObject({ Labels }).nullish(),
+});
 
 /** Go's zero time stands for a moment that has not come. */
 const Moment = z.string().transform((text) => {

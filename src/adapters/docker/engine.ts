@@ -1,5 +1,5 @@
 import { IncomingMessage } from "node:http";
-import Docker from "dockerode";
+import type Docker from "dockerode";
 import type { z } from "zod";
 import { TowpathError } from "../../model/errors.js";
 import type { ContainerFacts, ImageFacts } from "../../model/images/snapshot.js";
@@ -15,6 +15,7 @@ import {
   ListedImages,
 } from "./answers.js";
 import type { Environment } from "./config.js";
+import { dockerClient } from "./client.js";
 import { type EngineEndpoint, resolveEndpoint } from "./endpoint.js";
 import { answered, asAnswer, EngineAnswer, engineFailed } from "./failures.js";
 
@@ -26,6 +27,8 @@ export interface InspectedImageFacts {
   readonly id: string;
   /** `repository@sha256:…` */
   readonly digests: readonly string[];
+  /** A container of it has them too, unless it was given others. */
+  readonly labels: Readonly<Record<string, string>>;
 }
 
 /** What a removal came to. */
@@ -43,7 +46,7 @@ export class Engine {
     /** Where credentials for registries are looked for. */
     readonly env: Environment,
   ) {
-    this.#docker = client(endpoint);
+    this.#docker = dockerClient(endpoint);
   }
 
   /** The engine that an environment names; nothing is sent to it yet. @throws TowpathError `Usage`, `EngineUnreachable` */
@@ -79,7 +82,7 @@ export class Engine {
         () => this.#docker.getImage(name).inspect(),
         404,
       );
-      return { id: answer.Id, digests: answer.RepoDigests };
+      return { id: answer.Id, digests: answer.RepoDigests, labels: answer.Config?.Labels ?? {} };
     } catch (error) {
       if (answered(error, 404)) return null;
       throw error;
@@ -166,6 +169,21 @@ export class Engine {
     } catch (error) {
       if (answered(error, 404)) return null;
       throw error;
+    }
+  }
+
+  /** Lets a paused container go on; one that is not paused any more, or gone, is fine. */
+  async unpause(id: string): Promise<void> {
+    try {
+      await this.#call(
+        "let a paused container go on",
+        (abortSignal) => this.#docker.getContainer(id).unpause({ abortSignal }),
+        404,
+        409,
+        500,
+      );
+    } catch (error) {
+      if (!answered(error, 404, 409, 500)) throw error;
     }
   }
 
@@ -304,31 +322,8 @@ export class Engine {
   }
 }
 
-/**
- * dockerode reads `DOCKER_HOST` and its like from the process's own environment and prefers them: everything that it
- * would find there is said here.
- */
-function client({ address, tls }: EngineEndpoint): Docker {
-  const where =
-    "socketPath" in address
-      ? { socketPath: address.socketPath, host: undefined, port: undefined }
-      : { socketPath: undefined, host: bracketed(address.host), port: address.port };
-  return new Docker({
-    ...where,
-    protocol: tls === null ? "http" : "https",
-    ca: tls?.ca,
-    cert: tls?.cert,
-    key: tls?.key,
-    timeout: undefined,
-  });
-}
-
 function rejection(signal: AbortSignal): Promise<never> {
   return new Promise((_resolve, reject) => {
     signal.addEventListener("abort", () => reject(signal.reason), { once: true });
   });
-}
-
-function bracketed(host: string): string {
-  return host.includes(":") ? `[${host}]` : host;
 }

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { messageOf, TowpathError } from "../../model/errors.js";
-import { type ContainerIdentity, identityOf } from "../../model/containers/labels.js";
+import { type ContainerIdentity, identityOf, isInherited } from "../../model/containers/labels.js";
 import type { ReapedContainer } from "../../model/containers/reaping.js";
 import { createRedactor } from "../../model/redaction.js";
 import type { ContainerFacts } from "../../model/images/snapshot.js";
@@ -34,15 +34,29 @@ export async function reapContainers(engine: Engine, options: ReapOptions): Prom
   );
 }
 
+export interface FoundContainer {
+  readonly facts: ContainerFacts;
+  readonly identity: ContainerIdentity;
+}
+
 /** Towpath's containers in every state, by their labels. */
 export async function findContainers(
   engine: Engine,
   select: ReapOptions["select"],
-): Promise<{ readonly facts: ContainerFacts; readonly identity: ContainerIdentity }[]> {
-  return (await engine.containers()).flatMap((facts) => {
+): Promise<FoundContainer[]> {
+  const chosen = (await engine.containers()).flatMap((facts) => {
     const identity = identityOf(facts.labels);
     return identity !== null && select(identity, facts) ? [{ facts, identity }] : [];
   });
+  return withOwnLabels(engine, chosen);
+}
+
+/** Those whose labels are not their image's. */
+async function withOwnLabels(engine: Engine, found: readonly FoundContainer[]): Promise<FoundContainer[]> {
+  const labels = new Map<string, Readonly<Record<string, string>>>();
+  for (const imageId of new Set(found.map(({ facts }) => facts.imageId)))
+    labels.set(imageId, (await engine.image(imageId))?.labels ?? {});
+  return found.filter(({ facts, identity }) => !isInherited(identity, labels.get(facts.imageId) ?? {}));
 }
 
 async function reapOne(
@@ -55,6 +69,8 @@ async function reapOne(
   try {
     const before = await engine.container(id);
     if (before === null) return { ...reaped, result: "already-gone" };
+    // What stands still hears no signal: it would be killed after the grace period.
+    if (before.state === "paused") await engine.unpause(id);
     await engine.stop(id, graceSeconds);
     const after = await engine.container(id);
     if (after === null) return { ...reaped, result: "already-gone" };

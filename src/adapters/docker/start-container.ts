@@ -98,7 +98,7 @@ function createFailure(engine: Engine, error: unknown): unknown {
 }
 
 function isMountProblem(error: Error): boolean {
-  return /bind source path does not exist|bind mount|mounts? denied|no such file or directory.*mount/i.test(
+  return /bind source path does not exist|bind mount|mounts? denied|statfs .*no such file|no such file or directory.*mount/i.test(
     error.message,
   );
 }

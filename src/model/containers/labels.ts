@@ -56,6 +56,18 @@ export function identityOf(labels: Readonly<Record<string, string>>): ContainerI
   return parsed.success ? parsed.data : null;
 }
 
+/**
+ * True when a container says of itself only what its image says: the image was made of one of Towpath's containers
+ * (`docker commit`), and what somebody runs in it is none of them.
+ */
+export function isInherited(
+  identity: ContainerIdentity,
+  imageLabels: Readonly<Record<string, string>>,
+): boolean {
+  const ofImage = identityOf(imageLabels);
+  return ofImage !== null && ContainerIdentity.keyof().options.every((key) => ofImage[key] === identity[key]);
+}
+
 /** True when two containers would run the same command of the same attempt; one of them is too many. */
 export function sameCommand(a: ContainerIdentity, b: ContainerIdentity): boolean {
   return (
