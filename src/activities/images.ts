@@ -38,12 +38,19 @@ export function optedOut(host: Host): boolean {
   return host.environment[PRUNE_VARIABLE] === "0";
 }
 
-/** Refreshes that are under way in this process, by engine and repository. */
-const flights = new Map<string, Promise<RefreshReport>>();
+/** A refresh that is under way. */
+interface Flight {
+  readonly reference: string;
+  readonly report: Promise<RefreshReport>;
+}
+
+/** Those of this process, by engine and repository. */
+const flights = new Map<string, Flight>();
 
 /**
  * Pulls an image, and removes what it supersedes unless something keeps it. A failed pull removes nothing, and is told
- * in the report. Of the requests for one repository the first is carried out, and its report is everybody's.
+ * in the report. Of requests for one image the first is carried out, and its report is everybody's; one for another tag of
+ * the repository waits its turn.
  */
 export function refreshImage(host: Host, request: RefreshRequest): Promise<RefreshReport> {
   return heartbeating(async (signal) => {
@@ -52,14 +59,23 @@ export function refreshImage(host: Host, request: RefreshRequest): Promise<Refre
     if (!request.prune || optedOut(host)) return { ...report, outcome: "skipped" };
     const engine = await Engine.of(host.environment);
     const key = `${engine.endpoint.host} ${report.repository} ${request.dryRun ? "planned" : "applied"}`;
-    let flight = flights.get(key);
-    if (flight === undefined) {
-      flight = refresh(host, engine, reference, request, report).finally(() => flights.delete(key));
-      flights.set(key, flight);
+    for (;;) {
+      const flight =
+        flights.get(key) ??
+        begin(key, report.reference, () => refresh(host, engine, reference, request, report));
+      // Whoever gives up waiting leaves the others their answer.
+      const told = Promise.race([flight.report, aborted(signal)]);
+      if (flight.reference === report.reference) return await told;
+      // How the other one's ends is not this one's business.
+      await told.catch(() => signal.throwIfAborted());
     }
-    // Whoever gives up waiting leaves the others their answer.
-    return await Promise.race([flight, aborted(signal)]);
   });
+}
+
+function begin(key: string, reference: string, carryOut: () => Promise<RefreshReport>): Flight {
+  const flight = { reference, report: carryOut().finally(() => flights.delete(key)) };
+  flights.set(key, flight);
+  return flight;
 }
 
 function aborted(signal: AbortSignal): Promise<never> {

@@ -15,6 +15,8 @@ export interface RecordedEngine {
   readonly headers: Record<string, string | string[] | undefined>[];
   /** Replaces an answer. */
   answer(request: string, recorded: Recorded): void;
+  /** Forgets what it was asked and told, but for these answers. */
+  reset(answers: Readonly<Record<string, Recorded>>): void;
   close(): Promise<void>;
 }
 
@@ -49,6 +51,12 @@ export async function recordedEngine(
     asked,
     headers,
     answer: (request, recorded) => void known.set(request, recorded),
+    reset: (afresh) => {
+      known.clear();
+      for (const [request, answer] of Object.entries(afresh)) known.set(request, answer);
+      asked.length = 0;
+      headers.length = 0;
+    },
     close: async () => {
       await new Promise((resolve) => {
         server.close(resolve);

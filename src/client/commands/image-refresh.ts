@@ -61,7 +61,7 @@ function skipped(reference: string): RefreshReport {
   return { ...emptyReport(reference, repositoryOf(parseReference(reference))), outcome: "skipped" };
 }
 
-/** A refresh of the same repository on this host that runs already is joined. */
+/** A refresh of the same image on this host that runs already is joined; one of another tag is waited for. */
 async function refresh(
   client: Client,
   host: string,
@@ -69,14 +69,17 @@ async function refresh(
   options: RefreshOptions,
 ): Promise<RefreshReport> {
   try {
-    const handle = await client.workflow.start(IMAGE_REFRESH_WORKFLOW, {
-      workflowId: refreshWorkflowId(host, repositoryOf(parseReference(reference)), options.dryRun),
-      taskQueue: hostQueue(host),
-      workflowIdConflictPolicy: "USE_EXISTING",
-      staticSummary: reference,
-      args: [{ ...options, hostId: host, reference }],
-    });
-    return RefreshReport.parse(await handle.result());
+    for (;;) {
+      const handle = await client.workflow.start(IMAGE_REFRESH_WORKFLOW, {
+        workflowId: refreshWorkflowId(host, repositoryOf(parseReference(reference)), options.dryRun),
+        taskQueue: hostQueue(host),
+        workflowIdConflictPolicy: "USE_EXISTING",
+        staticSummary: reference,
+        args: [{ ...options, hostId: host, reference }],
+      });
+      const report = RefreshReport.parse(await handle.result());
+      if (report.reference === reference) return report;
+    }
   } catch (error) {
     throw asTowpathError(error);
   }
