@@ -1,6 +1,7 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Client, Connection, ScheduleOverlapPolicy } from "@temporalio/client";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { z } from "zod";
 import { hostId } from "../../src/adapters/temporal/host.js";
@@ -30,6 +31,18 @@ function towpath(...args: readonly string[]): Promise<CliAnswer> {
 
 async function schedule(...args: readonly string[]): Promise<z.infer<typeof Schedule>> {
   return Schedule.parse(JSON.parse((await towpath("image", "schedule", ...args, "--json")).stdout));
+}
+
+/** Does something with the server that this home's commands use. */
+async function onServer<T>(act: (client: Client) => Promise<T>): Promise<T> {
+  const state: unknown = JSON.parse(await readFile(join(home.dataDir, "server", "state.json"), "utf8"));
+  const { address } = z.looseObject({ address: z.string() }).parse(state);
+  const connection = await Connection.connect({ address });
+  try {
+    return await act(new Client({ connection }));
+  } finally {
+    await connection.close();
+  }
 }
 
 async function up(): Promise<{ sweep: string }> {
@@ -111,9 +124,41 @@ describeWithRegistry("towpath image", () => {
     },
   );
 
+  it(
+    "pauses a schedule whose refresh keeps failing, does not make up for missed runs, and spreads them",
+    { timeout: 300_000 },
+    async () => {
+      const missing = `${repository}-missing:1`;
+      const { id } = await schedule("create", missing, "--every", "2s");
+      const { policies, spec } = await onServer((client) => client.schedule.getHandle(id).describe());
+      expect(policies).toMatchObject({
+        overlap: ScheduleOverlapPolicy.SKIP,
+        catchupWindow: 60_000,
+        pauseOnFailure: true,
+      });
+      expect(spec.jitter).toBe(200);
+      await expect
+        .poll(async () => (await schedule("show", missing)).paused, { timeout: 90_000, interval: 500 })
+        .toBe(true);
+      const shown = await schedule("show", missing);
+      expect(shown.note).toMatch(/paused due to workflow failure/i);
+      expect(shown.runs[0]).toMatchObject({ status: "FAILED", report: { outcome: "pull-failed" } });
+      expect((await towpath("image", "schedule", "show", missing)).stdout).toContain("There is no image");
+      expect(await towpath("image", "schedule", "delete", missing)).toMatchObject({ code: 0 });
+    },
+  );
+
   it("is swept on a schedule that `towpath up` sees to, once", { timeout: 300_000 }, async () => {
     const first = await up();
     expect(first.sweep).toBe(`towpath-orphan-sweep:${await hostId(home.dataDir)}`);
     expect((await up()).sweep).toBe(first.sweep);
+    await onServer((client) => client.schedule.getHandle(first.sweep).trigger());
+    const swept = () =>
+      onServer(async (client) => {
+        const query = 'WorkflowType = "orphanSweep" AND ExecutionStatus = "Completed"';
+        const { count } = await client.workflow.count(query);
+        return count;
+      });
+    await expect.poll(swept, { timeout: 90_000, interval: 500 }).toBeGreaterThan(0);
   });
 });

@@ -24,6 +24,7 @@ const SHOWN_RUNS = 10;
 /** Runs that were missed for longer (a laptop was closed) are not made up for; the server would do so for a year. */
 const CATCH_UP = "1 minute";
 const MAX_JITTER_MS = 5 * 60_000;
+const MAX_RETRY_MS = 60_000;
 
 /** When a schedule fires. */
 export type Timing = { readonly everyMs: number } | { readonly cron: string };
@@ -82,7 +83,7 @@ export async function createSchedule(
         taskQueue: hostQueue(hostId),
         staticSummary: image,
         // The schedule is paused by what fails in spite of these.
-        retry: { maximumAttempts: 3, initialInterval: "1 minute", backoffCoefficient: 3 },
+        retry: { maximumAttempts: 3, initialInterval: retryAfterMs(timing), backoffCoefficient: 3 },
         args: [{ ...options, hostId, reference: image, failOnProblem: true }],
       },
       memo: { image, host: hostId },
@@ -96,6 +97,11 @@ export async function createSchedule(
       { cause: error, details: { id } },
     );
   }
+}
+
+/** All tries of a run are over when the next one is due: it would be left out otherwise. */
+function retryAfterMs(timing: Timing): number {
+  return "cron" in timing ? MAX_RETRY_MS : Math.min(timing.everyMs / 10, MAX_RETRY_MS);
 }
 
 function specOf(timing: Timing) {
