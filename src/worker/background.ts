@@ -7,6 +7,7 @@ import { endpointFingerprint, type TemporalEndpoint } from "../adapters/temporal
 import { removeFile } from "../adapters/temporal/files.js";
 import { httpGet } from "../adapters/temporal/http-get.js";
 import { withLock } from "../adapters/temporal/lock.js";
+import { withAbsolutePaths } from "../adapters/temporal/target.js";
 import { TowpathError } from "../model/errors.js";
 import { HealthReport } from "./health-report.js";
 import { registeredWorker, workerPaths, type WorkerRegistration } from "./registration.js";
@@ -90,7 +91,7 @@ async function startWorker(options: EnsureWorkerOptions): Promise<WorkerInfo> {
     command: entry.command,
     args: [...entry.args, "worker"],
     env: {
-      ...env,
+      ...withAbsolutePaths(env),
       TOWPATH_DATA_DIR: dataDir,
       TEMPORAL_ADDRESS: endpoint.address,
       TEMPORAL_NAMESPACE: endpoint.namespace,

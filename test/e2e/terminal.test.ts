@@ -106,15 +106,16 @@ describe.skipIf(!HAS_TERMINALS)(
         .parse(JSON.parse(opened.stdout)).migrations;
       const addresses = (await readFile(env.OPENED ?? "", "utf8")).trim().split("\n");
       expect(addresses).toEqual([
-        expect.stringMatching(new RegExp(`^http://127.0.0.1:\\d+/namespaces/default/workflows/${id}$`)),
+        expect.stringMatching(
+          new RegExp(`^http://127.0.0.1:\\d+/namespaces/${home.namespace}/workflows/${id}$`),
+        ),
       ]);
     });
 
     it("open prints the address where no browser can be opened", async () => {
       const answer = await home.run(["open", "@latest"]);
-      expect(answer.stdout).toMatch(
-        /^http:\/\/127\.0\.0\.1:\d+\/namespaces\/default\/workflows\/mig_\S+\/user-metadata\n\(not opened: stdout is no terminal\)\n$/,
-      );
+      const page = `http://127\\.0\\.0\\.1:\\d+/namespaces/${home.namespace}/workflows/mig_\\S+/user-metadata`;
+      expect(answer.stdout).toMatch(new RegExp(`^${page}\\n\\(not opened: stdout is no terminal\\)\\n$`));
       const list = await home.run(["open", "--list", "waiting", "--json"]);
       expect(JSON.parse(list.stdout)).toMatchObject({
         opened: false,

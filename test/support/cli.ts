@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { inject } from "vitest";
 import { downEmbedded } from "../../src/adapters/temporal/embedded.js";
+import { EMBEDDED_NAMESPACE } from "../../src/adapters/temporal/target.js";
 import { downWorker } from "../../src/worker/background.js";
 import { makeNamespace } from "./cluster/namespaces.js";
 import { installation, type InstalledParts } from "./installation.js";
@@ -21,6 +22,8 @@ export interface CliAnswer {
 export interface Home {
   readonly dataDir: string;
   readonly env: Record<string, string>;
+  /** Temporal's. */
+  readonly namespace: string;
   run(args: readonly string[], env?: Record<string, string>): Promise<CliAnswer>;
   spawn(args: readonly string[], env?: Record<string, string>): ChildProcess;
   /** Ends worker and server, and removes everything. */
@@ -31,13 +34,14 @@ export async function makeHome(parts: InstalledParts = "fixtures"): Promise<Home
   const directory = await mkdtemp(join(tmpdir(), "towpath-home-"));
   const dataDir = join(directory, "data");
   const bin = await installation(parts);
+  const configured = await configuredTemporal();
   const env = {
     PATH: process.env.PATH ?? "",
     HOME: directory,
     TOWPATH_DATA_DIR: dataDir,
     TOWPATH_CACHE_DIR: join(directory, "cache"),
     NO_COLOR: "1",
-    ...(await configuredTemporal()),
+    ...configured,
     ...(process.env.TOWPATH_TEMPORAL_CLI === undefined
       ? {}
       : { TOWPATH_TEMPORAL_CLI: process.env.TOWPATH_TEMPORAL_CLI }),
@@ -45,6 +49,7 @@ export async function makeHome(parts: InstalledParts = "fixtures"): Promise<Home
   return {
     dataDir,
     env,
+    namespace: configured["TEMPORAL_NAMESPACE"] ?? EMBEDDED_NAMESPACE,
     run: (args, more = {}) => runNode([bin, ...args], { ...env, ...more }),
     spawn: (args, more = {}) =>
       spawn(process.execPath, [bin, ...args], {

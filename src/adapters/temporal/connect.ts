@@ -1,15 +1,23 @@
 import type { Client, Connection } from "@temporalio/client";
 import { TowpathError, messageOf } from "../../model/errors.js";
 import { connectionOptions, describeEndpoint, type TemporalEndpoint } from "./endpoint.js";
+import { tlsProblem } from "./tls-problem.js";
 
 const DEFAULT_TIMEOUT_MS = 5_000;
+const TLS_TIMEOUT_MS = 2_000;
 const FRONTEND = "temporal.api.workflowservice.v1.WorkflowService";
 
 /** As `grpc.health.v1` numbers it. */
 const SERVING = 1;
 
 /** Status codes of gRPC that are told apart here. */
-const GRPC = { notFound: 5, permissionDenied: 7, unauthenticated: 16 } as const;
+const GRPC = {
+  deadlineExceeded: 4,
+  notFound: 5,
+  permissionDenied: 7,
+  unavailable: 14,
+  unauthenticated: 16,
+} as const;
 
 /**
  * Connects a client, and proves that the namespace is there.
@@ -59,8 +67,19 @@ async function openConnection(endpoint: TemporalEndpoint, timeoutMs: number): Pr
   try {
     return await TemporalConnection.connect({ ...connectionOptions(endpoint), connectTimeout: timeoutMs });
   } catch (cause) {
-    throw unreachable(endpoint, cause);
+    throw unreachable(endpoint, cause, await unlessAnswered(endpoint, cause, timeoutMs));
   }
+}
+
+/** A server that answered, if only with a refusal, has been reached. */
+async function unlessAnswered(
+  endpoint: TemporalEndpoint,
+  cause: unknown,
+  timeoutMs: number,
+): Promise<string | null> {
+  const code = grpcCode(cause);
+  const isAnswer = code !== null && code !== GRPC.unavailable && code !== GRPC.deadlineExceeded;
+  return isAnswer ? null : tlsProblem(endpoint, Math.min(timeoutMs, TLS_TIMEOUT_MS));
 }
 
 async function requireNamespace(
@@ -68,22 +87,29 @@ async function requireNamespace(
   endpoint: TemporalEndpoint,
   timeoutMs: number,
 ): Promise<void> {
+  const { namespace } = endpoint;
   try {
-    await connection.withDeadline(Date.now() + timeoutMs, () =>
-      connection.workflowService.describeNamespace({ namespace: endpoint.namespace }),
-    );
+    await connection.withDeadline(Date.now() + timeoutMs, async () => {
+      try {
+        await connection.workflowService.describeNamespace({ namespace });
+      } catch (cause) {
+        if (grpcCode(cause) !== GRPC.permissionDenied) throw cause;
+        // Some keys may run workflows and yet not describe their namespace; others may do nothing in it.
+        await connection.workflowService.listWorkflowExecutions({ namespace, pageSize: 1 });
+      }
+    });
   } catch (cause) {
-    // Some keys may run workflows and yet not describe their namespace.
-    if (grpcCode(cause) !== GRPC.permissionDenied) throw unreachable(endpoint, cause);
+    throw unreachable(endpoint, cause);
   }
 }
 
-function unreachable(endpoint: TemporalEndpoint, cause: unknown): TowpathError {
-  return new TowpathError(
-    "TemporalUnreachable",
-    `Temporal at ${describeEndpoint(endpoint)} ${whatHappened(cause)}`,
-    { cause, details: { address: endpoint.address, namespace: endpoint.namespace } },
-  );
+/** @param reason what is known better than the cause tells */
+function unreachable(endpoint: TemporalEndpoint, cause: unknown, reason: string | null = null): TowpathError {
+  const what = reason === null ? whatHappened(cause) : `cannot be reached: ${reason}`;
+  return new TowpathError("TemporalUnreachable", `Temporal at ${describeEndpoint(endpoint)} ${what}`, {
+    cause,
+    details: { address: endpoint.address, namespace: endpoint.namespace },
+  });
 }
 
 function whatHappened(cause: unknown): string {
@@ -95,8 +121,9 @@ function whatHappened(cause: unknown): string {
   return `cannot be reached: ${reason}. Check TEMPORAL_ADDRESS and that the server runs; \`towpath doctor\` tells more.`;
 }
 
+/** The first status code in the chain of causes: the SDK wraps what the server says to the first request. */
 function grpcCode(error: unknown): number | null {
-  return typeof error === "object" && error !== null && "code" in error && typeof error.code === "number"
-    ? error.code
-    : null;
+  if (typeof error !== "object" || error === null) return null;
+  if ("code" in error && typeof error.code === "number") return error.code;
+  return "cause" in error ? grpcCode(error.cause) : null;
 }

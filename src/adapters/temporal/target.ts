@@ -1,4 +1,5 @@
-import { loadClientConnectConfig } from "@temporalio/envconfig";
+import { resolve } from "node:path";
+import { loadClientConfigProfile, loadClientConnectConfig } from "@temporalio/envconfig";
 import { TowpathError, messageOf } from "../../model/errors.js";
 import { TemporalEndpoint } from "./endpoint.js";
 
@@ -34,6 +35,21 @@ export function temporalTarget(env: Environment): TemporalTarget {
   throw new TowpathError("Usage", `Temporal's configuration is not valid: ${keys} has the wrong type.`);
 }
 
+/** Files that Temporal's variables name, which a process that runs in another directory must find too. */
+const PATH_VARIABLES = [
+  "TEMPORAL_CONFIG_FILE",
+  "TEMPORAL_TLS_CLIENT_CERT_PATH",
+  "TEMPORAL_TLS_CLIENT_KEY_PATH",
+  "TEMPORAL_TLS_SERVER_CA_CERT_PATH",
+] as const;
+
+/** The environment with its relative paths to Temporal's files made absolute, as seen from this process's directory. */
+export function withAbsolutePaths(env: Environment): Environment {
+  const paths = PATH_VARIABLES.map((name) => [name, env[name]] as const);
+  const named = paths.flatMap(([name, path]) => (path ? [[name, resolve(path)]] : []));
+  return { ...env, ...Object.fromEntries(named) };
+}
+
 type Loaded = ReturnType<typeof loadClientConnectConfig>;
 
 function load(env: Environment): Loaded {
@@ -51,6 +67,7 @@ function load(env: Environment): Loaded {
 
 function loadProfile(variables: Record<string, string>): Loaded {
   try {
+    refuseHalfPair(variables);
     return loadClientConnectConfig({ overrideEnvVars: variables });
   } catch (error) {
     // envconfig 1.24 stumbles over a config file without any profile: one that is empty, or all comments.
@@ -58,6 +75,14 @@ function loadProfile(variables: Record<string, string>): Loaded {
     if (!withoutProfiles) throw error;
     return loadClientConnectConfig({ overrideEnvVars: variables, disableFile: true });
   }
+}
+
+/** envconfig drops a certificate without its key, and the server then says that it wants a certificate. */
+function refuseHalfPair(variables: Record<string, string>): void {
+  const { tls } = loadClientConfigProfile({ overrideEnvVars: variables });
+  if (tls === undefined || (tls.clientCert === undefined) === (tls.clientKey === undefined)) return;
+  const [here, missing] = tls.clientKey === undefined ? ["certificate", "key"] : ["key", "certificate"];
+  throw new Error(`it names a client ${here} and no client ${missing}`);
 }
 
 /** An empty variable is how compose files say "not set"; only for gRPC metadata it has a meaning of its own. */

@@ -12,6 +12,8 @@ import { TowpathError, isErrorType, messageOf } from "../../model/errors.js";
 
 /** gRPC status codes that say that nobody could answer, as opposed to an answer that is an error. */
 const UNAVAILABLE_CODES: ReadonlySet<number> = new Set([4, 14]);
+/** Those that say that the credentials do not suffice. */
+const REFUSAL_CODES: ReadonlySet<number> = new Set([7, 16]);
 /** The server's word for a query that no worker is there to answer. */
 const FAILED_PRECONDITION = 9;
 
@@ -92,6 +94,13 @@ export function asTowpathError(error: unknown): TowpathError {
     return new TowpathError(
       "TemporalUnreachable",
       `Temporal cannot be reached: ${messageOf(error)}. \`towpath doctor\` shows what is wrong.`,
+      { cause: error },
+    );
+  }
+  if (code !== null && REFUSAL_CODES.has(code)) {
+    return new TowpathError(
+      "TemporalUnreachable",
+      `Temporal refuses this to the credentials that are used: ${messageOf(error)}. They need the right to write in the namespace.`,
       { cause: error },
     );
   }
