@@ -8,7 +8,7 @@ import { createRepository } from "../support/repository.js";
 import { ROOT, shellBlocks, textOf } from "./pages.js";
 
 /** What a clone does not have. */
-const LEFT_OUT = [".git", "node_modules", "dist", "test-results"];
+const LEFT_OUT: ReadonlySet<string> = new Set([".git", "node_modules", "dist", "test-results"]);
 
 const PROJECT = {
   "package.json": JSON.stringify({ name: "shop", version: "1.0.0", scripts: { test: "node --test" } }),
@@ -27,6 +27,7 @@ const [DEMO = "", INSTALL = "", START = "", TEST = ""] = shellBlocks("README.md"
 
 let scratch: string;
 let clone: string;
+let prefix: string;
 let env: Record<string, string>;
 
 beforeAll(async () => {
@@ -34,14 +35,13 @@ beforeAll(async () => {
   clone = path.join(scratch, "clone");
   await cp(ROOT, clone, {
     recursive: true,
-    filter: (source) => !LEFT_OUT.includes(path.relative(ROOT, source)),
+    filter: (source) => !LEFT_OUT.has(path.relative(ROOT, source)),
   });
-  const prefix = path.join(scratch, "prefix");
+  prefix = path.join(scratch, "prefix");
   env = {
     PATH: `${path.join(prefix, "bin")}:${process.env["PATH"] ?? ""}`,
     HOME: path.join(scratch, "home"),
     npm_config_cache: path.join(scratch, "npm"),
-    npm_config_prefix: prefix,
     NO_COLOR: "1",
     ...(process.env["TOWPATH_TEMPORAL_CLI"] === undefined
       ? {}
@@ -53,12 +53,18 @@ afterAll(async () => {
   await rm(scratch, { recursive: true, force: true, maxRetries: 5 });
 }, 300_000);
 
-async function run(script: string, cwd: string) {
-  return execa("bash", ["-e", "-c", script], { cwd, env, extendEnv: false, reject: false, all: true });
+async function run(script: string, cwd: string, more: Record<string, string> = {}) {
+  return execa("bash", ["-e", "-c", script], {
+    cwd,
+    env: { ...env, ...more },
+    extendEnv: false,
+    reject: false,
+    all: true,
+  });
 }
 
-async function succeeds(script: string, cwd: string): Promise<string> {
-  const { exitCode, all } = await run(script, cwd);
+async function succeeds(script: string, cwd: string, more: Record<string, string> = {}): Promise<string> {
+  const { exitCode, all } = await run(script, cwd, more);
   if (exitCode !== 0) throw new Error(`${script} ended with ${exitCode}:\n${all}`);
   return all;
 }
@@ -78,18 +84,19 @@ describe("who follows the README in a fresh clone, with an empty home", { timeou
   });
 
   it("comes to a migration of their own", async () => {
-    await succeeds(INSTALL, clone);
+    // Only here: npm reads the settings for the whole machine from below its prefix.
+    await succeeds(INSTALL, clone, { npm_config_prefix: prefix });
     const spec =
       /^```yaml\n(?<spec>version:[\s\S]*?)^```$/m.exec(textOf("README.md"))?.groups?.["spec"] ?? "";
-    const { path: project, git } = await createRepository(path.join(scratch, "shop"), {
+    const repository = await createRepository(path.join(scratch, "shop"), {
       ...PROJECT,
       "towpath.yaml": spec,
     });
-    const said = await succeeds(START, project);
+    const said = await succeeds(START, repository.path);
     const [, branch = ""] = /completed\. Branch: (?<branch>\S+)/.exec(said) ?? [];
-    expect(await git("show", `${branch}:src/index.js`)).toContain("exports.parseArguments");
-    expect(await git("status", "--porcelain")).toBe("");
-    expect(await succeeds("towpath diff @latest", project)).toContain("+exports.parseArguments");
+    expect(await repository.git("show", `${branch}:src/index.js`)).toContain("exports.parseArguments");
+    expect(await repository.git("status", "--porcelain")).toBe("");
+    expect(await succeeds("towpath diff @latest", repository.path)).toContain("+exports.parseArguments");
   });
 
   it("has the command that checks everything", async () => {
