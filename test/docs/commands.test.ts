@@ -108,6 +108,9 @@ wait $!
 
 let machine: Machine;
 const engine = new TestEngine();
+/** Stands for the image that the documents name: the registry of the tests has none of Docker Hub's. */
+const NAMED_IMAGE = "python:3.11-slim";
+const image = `${engine.repository("python")}:3.11-slim`;
 beforeAll(async () => {
   machine = await makeMachine();
 }, 300_000);
@@ -181,12 +184,16 @@ const SCENES: Readonly<Record<string, () => Promise<void>>> = {
 const ENGINE_SCENES: typeof SCENES = {
   "docs/containers.md": async () => {
     const project = await machine.project("containers", NODE_PROJECT);
-    const image = `${engine.repository("python")}:3.11-slim`;
     await engine.published(image);
+    const old = await engine.image(`${engine.repository("python")}:old`);
     const env = engine.env;
     await succeeds("towpath down", project);
-    const script = `${scriptOf("docs/containers.md")}\ntowpath image refresh python:3.11-slim --dry-run`;
-    await succeeds(script.replaceAll("python:3.11-slim", image), project, env);
+    const script = `${scriptOf("docs/containers.md")}\ntowpath image refresh ${NAMED_IMAGE} --dry-run`;
+    const said = await succeeds(script.replaceAll(NAMED_IMAGE, image), project, env);
+    expect(said).toMatch(/removed [0-9a-f]{12} .*:old/);
+    expect(said).toMatch(/Created towpath-images:\S+ +next \d{4}-/);
+    expect(said).toContain("No active session");
+    expect(await engine.hasImage(old)).toBe(false);
     await succeeds(`towpath image schedule delete ${image}; towpath down`, project, env);
   },
 };
@@ -238,7 +245,7 @@ describe("the commands of the documentation", { timeout: 900_000 }, () => {
   });
 
   it("are all that is named", async () => {
-    const runs = await machine.runs();
+    const runs = (await machine.runs()).map((words) => words.map((word) => word.replace(image, NAMED_IMAGE)));
     const missing = DOCUMENTS.flatMap((document) =>
       mentionsIn(document)
         .filter(
