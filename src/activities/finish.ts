@@ -15,6 +15,7 @@ import type { FinishMigration, FinishResult } from "./contract.js";
 import { projectPlanFile } from "./decisions.js";
 import { heartbeating } from "./heartbeat.js";
 import { excludeOf, type Host, worktreePath } from "./host.js";
+import { publishBranch } from "./remote.js";
 import { headOf, setAside } from "./workspace.js";
 import { hasCode } from "../model/system-errors.js";
 
@@ -30,6 +31,7 @@ export function finish(host: Host, input: FinishMigration): Promise<FinishResult
     const before = await host.store.readManifest(input.migrationId);
     await reapLeft(host, before);
     const head = await leaveRepository(host, before, input.operation, signal);
+    await publishBranch(host, before, signal);
     const { manifest } = await host.store.updateManifest(input.migrationId, input.operation, (current) => ({
       manifest: {
         ...current,

@@ -20,6 +20,7 @@ import {
 } from "./gate-context.js";
 import { heartbeating } from "./heartbeat.js";
 import { type Host, openSpecMigration } from "./host.js";
+import { publishBranch } from "./remote.js";
 import { loadBaseline, loadReport, type StoredReport } from "./reports.js";
 import { cleanWorktree, headOf, openWorktree, refuseDuringStep, standing } from "./workspace.js";
 
@@ -46,6 +47,8 @@ export function checkGate(host: Host, input: PhaseOperation): Promise<GateResult
     await clearOutDirectory(migration, { owner: `gate-${input.phase}`, attempt: check });
     const findings = await findAll(context, gate);
     await undo({ worktree, commit, exclude: migration.exclude, guard });
+    // Whoever is to approve it can fetch it.
+    await publishBranch(host, migration.manifest, signal);
     const record = await recordGate(context, input.operation, findings);
     const { open, refusals, exceptions } = record;
     const answer = { open, refusals, tree: record.tree, approval: approvalRule(gate, exceptions) };

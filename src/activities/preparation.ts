@@ -1,6 +1,6 @@
 import { changes } from "../adapters/git/changes.js";
-import type { Worktree } from "../adapters/git/places.js";
-import { openRepository, resolveCommit, treeOf } from "../adapters/git/repository.js";
+import type { Repository, Worktree } from "../adapters/git/places.js";
+import { resolveCommit, treeOf } from "../adapters/git/repository.js";
 import { layWorktree } from "../adapters/git/worktree.js";
 import { undo } from "../adapters/git/undo.js";
 import { succeeded } from "../model/command.js";
@@ -29,16 +29,19 @@ import {
   type SpecMigration,
   worktreePath,
 } from "./host.js";
+import { openSource, refInSource, sourcePlace } from "./remote.js";
 import { BASELINE, readStepReport, saveReport } from "./reports.js";
 import { headOf, openWorktree, refuseDuringStep } from "./workspace.js";
 
 /** Makes the migration's directory and manifest, once, and stores the spec in it. */
 export async function createMigration(host: Host, input: CreateMigration): Promise<void> {
   const spec = input.spec === null ? null : readSpec(input.spec);
+  const source = sourcePlace(host, input.source);
   const manifest = createManifest({
     id: input.migrationId,
     now: host.now(),
-    source: input.source,
+    source: source.path,
+    url: source.url,
     target: input.target,
     options: { ...input.params },
     mode: spec === null ? "hands-on" : "spec",
@@ -82,8 +85,8 @@ export function layWorkspace(
 ): Promise<Workspace> {
   return heartbeating(async (signal) => {
     const known = await host.store.readManifest(input.migrationId);
-    const repo = await openRepository(known.source_info.path, signal);
-    const base = known.base_commit ?? (await resolveCommit(repo, await baseRef(host, known), signal));
+    const repo = await openSource(host, known, signal);
+    const base = known.base_commit ?? (await resolveBase(host, known, repo, signal));
     const { manifest } = await host.store.updateManifest(input.migrationId, input.operation, (current) => ({
       manifest: {
         ...current,
@@ -110,6 +113,16 @@ export function layWorkspace(
 async function imagesToRefresh(host: Host, manifest: Manifest): Promise<string[]> {
   if (manifest.mode !== "spec" || optedOut(host)) return [];
   return refreshedImages((await openSpecMigration(host, manifest.id)).spec);
+}
+
+async function resolveBase(
+  host: Host,
+  manifest: Manifest,
+  repo: Repository,
+  signal: AbortSignal,
+): Promise<string> {
+  const ref = await refInSource(manifest, repo, await baseRef(host, manifest), signal);
+  return resolveCommit(repo, ref, signal);
 }
 
 async function baseRef(host: Host, manifest: Manifest): Promise<string> {

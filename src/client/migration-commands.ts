@@ -37,7 +37,10 @@ Example:
     name: "start",
     description: "start a migration of a codebase",
     arguments: [
-      ["[path]", "the project: a git checkout, or a folder of one (default: the working directory)"],
+      [
+        "[source]",
+        "a git checkout, or a folder of one (default: the working directory); or the URL of a repository",
+      ],
     ],
     options: [
       { flags: "--spec <file>", description: "the migration spec (default: towpath.yaml in the project)" },
@@ -54,6 +57,10 @@ Example:
       {
         flags: "--fresh-prd",
         description: "generate the requirements document anew; the old one is archived",
+      },
+      {
+        flags: "--host <host>",
+        description: "with a URL: where to clone it (default: the host with most room)",
       },
       { flags: "--manual", description: "a person advances every phase" },
       { flags: "--wait", description: "tell what happens, and wait for the end" },

@@ -154,7 +154,12 @@ export type GateRecord = z.infer<typeof GateRecord>;
 export const Manifest = z.looseObject({
   id: z.string(),
   created_at: Time,
-  source_info: z.looseObject({ path: z.string(), type: z.string().default("unknown") }),
+  source_info: z.looseObject({
+    path: z.string(),
+    type: z.string().default("unknown"),
+    /** The remote that `path` is a clone of. */
+    url: z.string().optional(),
+  }),
   target_info: z.looseObject({
     target: z.string(),
     options: z.record(z.string(), Json).default({}),

@@ -60,7 +60,7 @@ export const MigrationInput = z.object({
   target: z.string(),
   /** The host whose data directory holds the migration. */
   hostId: z.string(),
-  /** Real absolute path of the project: a git checkout, or a folder of one. */
+  /** Real absolute path of the project, a git checkout or a folder of one; or the URL of a repository, cloned by the host. */
   source: z.string(),
   /** The text of the spec, at most 256 KiB; null is hands-on. Emptied once it is stored in the directory. */
   spec: z.object({ fileName: z.string(), text: z.string() }).nullable(),

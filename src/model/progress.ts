@@ -60,7 +60,7 @@ export function progressOf(manifest: Manifest, facts: ProgressFacts): Progress {
     current_phase: currentPhase(manifest),
     phases: manifest.phases,
     completed_phases: completed,
-    source: manifest.source_info.path,
+    source: manifest.source_info.url ?? manifest.source_info.path,
     target: manifest.target_info.target,
     current_step: steps.find((step) => step.running)?.id ?? null,
     features: {

@@ -7,8 +7,10 @@ import { nextPhase, PHASES, previousPhase, type Phase } from "./phases.js";
 export interface NewMigration {
   readonly id: string;
   readonly now: Date;
-  /** Where the codebase is: a path or a git URL. */
+  /** Where the codebase is. */
   readonly source: string;
+  /** The remote that it is a clone of; null: none. */
+  readonly url?: string | null;
   /** What the codebase is written in; `unknown` when nobody said. */
   readonly sourceType?: string;
   readonly target: string;
@@ -37,10 +39,11 @@ export interface NewMigration {
  */
 export function createManifest(migration: NewMigration): Manifest {
   const now = migration.now.toISOString();
+  const remote = migration.url ? { url: migration.url } : {};
   return {
     id: parseMigrationId(migration.id),
     created_at: now,
-    source_info: { path: migration.source, type: migration.sourceType ?? "unknown" },
+    source_info: { path: migration.source, type: migration.sourceType ?? "unknown", ...remote },
     target_info: { target: migration.target, options: migration.options ?? {} },
     phases: {
       understand: begun(now),

@@ -19,7 +19,7 @@ export function renderVerificationReport(
     "",
     `- Migration: ${manifest.id}${manifest.name === undefined ? "" : ` (${manifest.name})`}`,
     `- Target: ${manifest.target_info.target}`,
-    `- Source: ${manifest.source_info.path}`,
+    `- Source: ${manifest.source_info.url ?? manifest.source_info.path}`,
     `- Branch: ${manifest.branch ?? ""}`,
     `- From ${base} to ${head}`,
     `- See the changes: \`git diff ${base.slice(0, 12)} ${manifest.branch ?? head}\``,

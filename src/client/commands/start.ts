@@ -1,3 +1,4 @@
+import type { Client } from "@temporalio/client";
 import { z } from "zod";
 import { Json } from "../../model/json.js";
 import type { MigrationInput } from "../../model/messages.js";
@@ -7,6 +8,7 @@ import { readInput } from "../input.js";
 import { dryRunResult } from "../migrations/dry-run.js";
 import { prepareStart, type PreparedStart } from "../migrations/preparation.js";
 import { printableBlock } from "../printable.js";
+import type { TowpathRuntime } from "../runtime.js";
 
 const Input = z.object({
   arguments: z.tuple([z.string().optional()]),
@@ -21,6 +23,7 @@ const Input = z.object({
     allowHost: z.boolean().default(false),
     prd: z.string().min(1).optional(),
     freshPrd: z.boolean().default(false),
+    host: z.string().min(1).optional(),
   }),
 });
 type Options = z.infer<typeof Input>["options"];
@@ -63,10 +66,9 @@ async function launched(
   options: Options,
   context: CommandContext,
 ): Promise<CommandResult> {
-  const [{ withClient }, { launch }, { hostId }, { commitAuthor, whoAmI }, requirements] = await Promise.all([
+  const [{ withClient }, { launch }, { commitAuthor, whoAmI }, requirements] = await Promise.all([
     import("../runtime.js"),
     import("../migrations/launch.js"),
-    import("../../adapters/temporal/host.js"),
     import("../migrations/who.js"),
     import("../migrations/requirements.js"),
   ]);
@@ -74,18 +76,23 @@ async function launched(
     import("../migrations/link.js"),
     import("../opening.js"),
   ]);
-  const runtimeOptions = { env: context.env, onProgress: context.progress, worker: "always" as const };
+  // A remote repository is worked on where there is room, which need not be here.
+  const worker = prepared.isRemote ? ("embedded" as const) : ("always" as const);
+  const runtimeOptions = { env: context.env, onProgress: context.progress, worker };
+  const identity = prepared.isRemote ? context.cwd : prepared.source;
   for (const { name, set } of prepared.plan.secrets) {
     if (!set) context.progress(`${name} is not set here: the worker needs this secret in its environment.`);
   }
   return withClient(runtimeOptions, async (client, runtime) => {
     const input = await launch(client, prepared, {
-      hostId: await hostId(runtime.dataDir),
-      author: await commitAuthor(prepared.source),
-      startedBy: await whoAmI(prepared.source),
+      hostId: await placed(prepared, client, runtime),
+      author: await commitAuthor(identity),
+      startedBy: await whoAmI(identity),
       manual: options.manual,
       // The last thing before the start: a start that fails earlier has written nothing.
-      prd: await requirements.persistGiven(prepared.source, prepared.given, options.freshPrd),
+      prd: prepared.isRemote
+        ? { sha: null, fresh: options.freshPrd }
+        : await requirements.persistGiven(prepared.source, prepared.given, options.freshPrd),
     });
     const link = migrationLink(runtime, input.migrationId, context.env.TEMPORAL_UI_ADDRESS);
     if (link !== null) await openForPerson(link, context);
@@ -99,6 +106,16 @@ async function launched(
     const migration = new RemoteMigration(client, input.migrationId);
     return watchMigration({ migration, dataDir: runtime.dataDir }, context);
   });
+}
+
+/** The host of a migration: of a directory this one, of a remote repository any with room. */
+async function placed(prepared: PreparedStart, client: Client, runtime: TowpathRuntime): Promise<string> {
+  const [{ hostId }, { placeOnHost }] = await Promise.all([
+    import("../../adapters/temporal/host.js"),
+    import("../hosts/placement.js"),
+  ]);
+  const isElsewhere = prepared.isRemote && (runtime.server === null || prepared.wantedHost !== undefined);
+  return isElsewhere ? placeOnHost(client, prepared.wantedHost) : hostId(runtime.dataDir);
 }
 
 async function askConsent(prepared: PreparedStart, dataDir: string, context: CommandContext): Promise<void> {
@@ -119,7 +136,7 @@ async function askConsent(prepared: PreparedStart, dataDir: string, context: Com
     context,
     dataDir,
     consentsFile: consentsPath(dataDir),
-    by: await whoAmI(prepared.source),
+    by: await whoAmI(prepared.isRemote ? context.cwd : prepared.source),
   });
 }
 
@@ -127,8 +144,20 @@ async function askConsent(prepared: PreparedStart, dataDir: string, context: Com
 export const start: CommandBody = async (input, context) => {
   const { arguments: args, options } = readInput(Input, input);
   const dataDir = dataDirectory(context.env);
-  const { spec, target, name, manual, allowHost, param: params, prd, freshPrd } = options;
-  const request = { path: args[0] ?? ".", spec, target, name, params, manual, allowHost, prd, freshPrd };
+  const { param: params, ...given } = options;
+  const { spec, target, name, manual, allowHost, prd, freshPrd, host } = given;
+  const request = {
+    path: args[0] ?? ".",
+    spec,
+    target,
+    name,
+    params,
+    manual,
+    allowHost,
+    prd,
+    freshPrd,
+    host,
+  };
   const prepared = await prepareStart(request, { cwd: context.cwd, env: context.env, dataDir });
   if (options.dryRun) return dryRunResult(prepared.plan, context.env);
   await askConsent(prepared, dataDir, context);

@@ -5,7 +5,7 @@ import { TowpathError } from "../../model/errors.js";
 import { MIGRATION_ID_RANDOM_BYTES, createMigrationId } from "../../model/ids.js";
 import { MigrationInput, type RequirementsRequest } from "../../model/messages.js";
 import { WORKFLOW_QUEUE } from "../../model/queues.js";
-import { type RunKind, startAttributes } from "../../model/visibility.js";
+import { repositoryName, type RunKind, startAttributes } from "../../model/visibility.js";
 import { MIGRATION_WORKFLOW } from "../../workflows/migration.contract.js";
 import { startPairs } from "../../workflows/search-attributes.js";
 import { asTowpathError } from "./failures.js";
@@ -25,7 +25,7 @@ function inputOf(prepared: PreparedStart, options: LaunchOptions): MigrationInpu
   return MigrationInput.parse({
     migrationId: createMigrationId({
       now: new Date(),
-      codebase: source,
+      codebase: prepared.isRemote ? repositoryName(source) : source,
       random: randomBytes(MIGRATION_ID_RANDOM_BYTES),
     }),
     name: plan.name,

@@ -90,7 +90,7 @@ export function localProgress(manifest: Manifest, written: Plan | null): Progres
     migrationId: manifest.id,
     name: manifest.name ?? "",
     target: manifest.target_info.target,
-    source: manifest.source_info.path,
+    source: manifest.source_info.url ?? manifest.source_info.path,
     hostId: manifest.host_id ?? "",
     branch: manifest.branch ?? "",
     mode: manifest.mode ?? "hands-on",

@@ -4,6 +4,7 @@ import { hasConsent } from "../../adapters/consent/consents.js";
 import { openRepository, resolveCommit } from "../../adapters/git/repository.js";
 import { TowpathError } from "../../model/errors.js";
 import type { ParamValue } from "../../model/messages.js";
+import { isGitUrl, requireGitUrl } from "../../model/source.js";
 import { resolveParams } from "../../model/spec/params.js";
 import { requireSpec } from "../../model/spec/parse.js";
 import type { Spec } from "../../model/spec/schema.js";
@@ -24,6 +25,7 @@ export interface StartRequest {
   /** A requirements document. */
   readonly prd: string | undefined;
   readonly freshPrd: boolean;
+  readonly host: string | undefined;
 }
 
 /** A start that is checked: everything is valid, nothing is written yet. */
@@ -32,8 +34,12 @@ export interface PreparedStart {
   readonly specFile: SpecFile | null;
   /** Every command that would run on the host. */
   readonly commands: readonly string[];
-  /** Real absolute path of the project. */
+  /** Real absolute path of the project, or URL of its repository. */
   readonly source: string;
+  /** The host that was asked for, with a URL. */
+  readonly wantedHost: string | undefined;
+  /** The source is a remote repository: it is placed on any host, and cloned there. */
+  readonly isRemote: boolean;
   readonly kind: RunKind;
   /** The requirements document that was named; not persisted yet. */
   readonly given: GivenDocument | null;
@@ -60,6 +66,20 @@ async function projectDirectory(request: StartRequest, cwd: string): Promise<str
   throw new TowpathError("Usage", `${directory} is no directory: give the project's directory.`);
 }
 
+/** What a clone on another machine cannot be given by a path of this one. */
+function remoteSource({ path: url, spec, prd }: StartRequest): string {
+  if (spec === undefined) {
+    throw new TowpathError("Usage", "A migration of a remote repository needs a spec: name one with --spec.");
+  }
+  if (prd !== undefined) {
+    throw new TowpathError(
+      "Usage",
+      "--prd is kept in the project's directory, which a remote repository does not have here: commit the document as PRD.md there.",
+    );
+  }
+  return requireGitUrl(url);
+}
+
 async function specOf(request: StartRequest, source: string, cwd: string): Promise<SpecFile | null> {
   if (request.spec !== undefined) return requireSpecFile(path.resolve(cwd, request.spec), cwd);
   return readSpecFile(path.join(source, SPEC_FILE_NAME), cwd);
@@ -81,7 +101,7 @@ function targetOf(request: StartRequest, spec: Spec | null): string {
 }
 
 function nameOf(request: StartRequest, spec: Spec | null, source: string): string {
-  return request.name ?? spec?.name ?? (path.basename(source) || "unnamed");
+  return request.name ?? spec?.name ?? (path.basename(source, ".git") || "unnamed");
 }
 
 function paramsOf(request: StartRequest, spec: Spec | null): Record<string, ParamValue> {
@@ -116,7 +136,11 @@ export async function prepareStart(
   },
 ): Promise<PreparedStart> {
   const { cwd, env, dataDir } = surroundings;
-  const source = await projectDirectory(request, cwd);
+  const isRemote = isGitUrl(request.path);
+  const source = isRemote ? remoteSource(request) : await projectDirectory(request, cwd);
+  if (!isRemote && request.host !== undefined) {
+    throw new TowpathError("Usage", "--host goes with the URL of a repository: a directory is where it is.");
+  }
   const specFile = await specOf(request, source, cwd);
   const spec = specFile === null ? null : requireSpec(specFile.text, { fileName: specFile.shown });
   const given = await readGiven(request.prd, cwd);
@@ -127,15 +151,18 @@ export async function prepareStart(
     target: targetOf(request, spec),
     mode: spec === null ? "hands-on" : "spec",
     source,
-    base: { ref, commit: await resolveCommit(await openRepository(source), ref) },
+    base: { ref, commit: isRemote ? null : await resolveCommit(await openRepository(source), ref) },
     spec: specFile?.shown ?? null,
     params: paramsOf(request, spec),
     setup: spec?.workspace?.setup ?? null,
     baseline: spec?.baseline === undefined ? null : { run: spec.baseline.run, report: spec.baseline.report },
     phases: spec === null ? handsOnPhases() : plannedPhases(spec, request.manual),
-    requirements: await plannedRequirements(source, { argument: given !== null, fresh: request.freshPrd }),
+    requirements: isRemote
+      ? { action: null, why: "decided on the host, from the clone", notices: [] }
+      : await plannedRequirements(source, { argument: given !== null, fresh: request.freshPrd }),
     host: await hostConsent(request, commands, source, dataDir),
     secrets: (spec?.secrets ?? []).map((name) => ({ name, set: Boolean(env[name]) })),
   };
-  return { plan, specFile, commands, source, given, kind: runKind(spec) };
+  const place = { isRemote, wantedHost: request.host };
+  return { plan, specFile, commands, source, given, kind: runKind(spec), ...place };
 }

@@ -16,7 +16,8 @@ export interface GivenDocument {
 
 /** What a start would do about the requirements document. */
 export interface PlannedRequirements {
-  readonly action: RequirementsAction;
+  /** null: it is decided where the migration is placed, from the clone there. */
+  readonly action: RequirementsAction | null;
   readonly why: string;
   readonly notices: readonly string[];
 }

@@ -62,7 +62,8 @@ export interface StartPlan {
   readonly target: string;
   readonly mode: "spec" | "hands-on";
   readonly source: string;
-  readonly base: { readonly ref: string; readonly commit: string };
+  /** The commit is null where only the host that clones it will know. */
+  readonly base: { readonly ref: string; readonly commit: string | null };
   readonly spec: string | null;
   readonly params: Readonly<Record<string, ParamValue>>;
   readonly setup: string | null;

@@ -107,7 +107,7 @@ export function renderStartPlan(plan: StartPlan): string {
   return [
     `${plan.name} → ${plan.target}`,
     `  source:   ${plan.source}`,
-    `  base:     ${plan.base.ref} (${plan.base.commit.slice(0, 12)})`,
+    `  base:     ${plan.base.ref} (${plan.base.commit?.slice(0, 12) ?? "as the remote has it then"})`,
     `  spec:     ${plan.spec ?? "none: hands-on, people write the artefacts and advance the phases"}`,
     `  params:   ${params.length === 0 ? "none" : params.join(", ")}`,
     `  host:     ${HOST_TEXTS[plan.host]}`,
