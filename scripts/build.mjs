@@ -17,6 +17,7 @@ if (compiled.status !== 0) process.exit(compiled.status ?? 1);
 const { bundleWorkflowCode, DefaultLogger } = await import("@temporalio/worker");
 const { code } = await bundleWorkflowCode({
   workflowsPath: `${root}/dist/workflows/index.js`,
+  failureConverterPath: `${root}/dist/workflows/failure-converter.js`,
   logger: new DefaultLogger("WARN"),
 });
 writeFileSync(`${root}/dist/workflow-bundle.js`, code);

@@ -41,6 +41,34 @@ on when its worker runs again.`,
     load: async () => (await import("./commands/hosts.js")).hosts,
   },
   {
+    name: "codec-key",
+    description: "add a fresh key to a key file for encrypted payloads",
+    arguments: [["<file>", "the key file; made where there is none, for its owner alone"]],
+    options: [{ flags: "--last", description: "it only decrypts, until its line is moved to the top" }],
+    help: `With several hosts a new key comes in three steps: add it with --last, give every host the file, then move its line
+to the top.
+
+Example:
+  towpath codec-key ~/.towpath-keys && export TOWPATH_ENCRYPTION_KEY_FILE=~/.towpath-keys`,
+    load: async () => (await import("./commands/codec-key.js")).codecKey,
+  },
+  {
+    name: "codec-server",
+    description: "decrypt for the Temporal Web UI and CLI, until SIGTERM or Ctrl-C",
+    options: [
+      { flags: "--address <host:port>", description: "where it listens (default: a port on loopback)" },
+      {
+        flags: "--ui <address>",
+        description: "the Web UI whose pages may ask (default: the known one); repeatable",
+        repeatable: true,
+      },
+    ],
+    help: `The embedded Web UI knows where it is. Temporal's CLI is told:
+  temporal workflow show -w <id> --codec-endpoint <the address that it prints> \\
+    --codec-auth "Bearer $(cat ~/.towpath/codec/token)"`,
+    load: async () => (await import("./commands/codec-server.js")).codecServer,
+  },
+  {
     name: "doctor",
     description: "check what Towpath needs on this machine",
     load: async () => (await import("./commands/doctor.js")).doctor,

@@ -1,6 +1,8 @@
 import type { Client } from "@temporalio/client";
 import { connect } from "../adapters/temporal/connect.js";
 import { embeddedEndpoint, ensureEmbedded, type EmbeddedServer } from "../adapters/temporal/embedded.js";
+import { keyRing } from "../adapters/temporal/encryption/keys.js";
+import { requireKnownEncryption } from "../adapters/temporal/encryption/known-encryption.js";
 import type { TemporalEndpoint } from "../adapters/temporal/endpoint.js";
 import { ensureSearchAttributes } from "../adapters/temporal/search-attributes.js";
 import { temporalTarget } from "../adapters/temporal/target.js";
@@ -37,6 +39,7 @@ export async function ensureRuntime(options: RuntimeOptions): Promise<TowpathRun
   const target = temporalTarget(options.env);
   if (target.kind === "configured") {
     const { endpoint } = target;
+    await requireKnownEncryption(dataDir, endpoint.encryption);
     // A worker would wait for ever, and silently, for a Temporal that is not there.
     const { connection } = await connect(endpoint);
     const wanted = options.worker === "always";
@@ -49,8 +52,9 @@ export async function ensureRuntime(options: RuntimeOptions): Promise<TowpathRun
     const worker = wanted ? await ensureWorker({ dataDir, endpoint, env: options.env, ...progress }) : null;
     return { dataDir, endpoint, server: null, worker };
   }
+  await requireKnownEncryption(dataDir, keyRing(options.env) ?? undefined);
   const server = await ensureEmbedded({ dataDir, env: options.env, ...progress });
-  const endpoint = embeddedEndpoint(server);
+  const endpoint = embeddedEndpoint(server, options.env);
   const worker = await ensureWorker({ dataDir, endpoint, env: options.env, ...progress });
   return { dataDir, endpoint, server, worker };
 }

@@ -31,6 +31,9 @@ export const SEARCH_ATTRIBUTES = {
   TowpathKind: "KEYWORD",
 } as const satisfies Record<SearchAttributeName, "KEYWORD" | "INT">;
 
+/** Marks a workflow that was started with encryption, in its memo. */
+export const SEALED_MEMO = "sealed";
+
 /** The longest text that an SQL visibility store takes in a keyword. */
 const KEYWORD_LENGTH = 255;
 
@@ -68,8 +71,9 @@ export function movingAttributes(facts: MovingFacts): AttributeValues {
   };
 }
 
-/** The search attributes that a migration keeps. */
-export function fixedAttributes(facts: FixedFacts): AttributeValues {
+/** The search attributes that a migration keeps. Of a sealed one those are left out that tell what is migrated. */
+export function fixedAttributes(facts: FixedFacts, sealed = false): AttributeValues {
+  if (sealed) return { TowpathHost: keyword(facts.hostId) };
   return {
     TowpathTarget: keyword(facts.target),
     TowpathRepository: keyword(repositoryName(facts.source)),
@@ -78,9 +82,9 @@ export function fixedAttributes(facts: FixedFacts): AttributeValues {
 }
 
 /** What a migration that was just started is found by. */
-export function startAttributes(facts: FixedFacts, kind: RunKind): AttributeValues {
+export function startAttributes(facts: FixedFacts, kind: RunKind, sealed = false): AttributeValues {
   const moving = { status: "in_progress", phase: "understand", progress: 0, waitingFor: null } as const;
-  return { ...movingAttributes(moving), ...fixedAttributes(facts), TowpathKind: kind };
+  return { ...movingAttributes(moving), ...fixedAttributes(facts, sealed), TowpathKind: kind };
 }
 
 /** The last segment of a path or URL, without `.git`: how people call a repository. */

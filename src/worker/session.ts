@@ -2,6 +2,7 @@ import type { Logger } from "@temporalio/common";
 import { NativeConnection, Worker, type State, type WorkflowBundleOption } from "@temporalio/worker";
 import type { Client } from "@temporalio/client";
 import { connect } from "../adapters/temporal/connect.js";
+import { workerDataConverterOf } from "../adapters/temporal/encryption/data-converter.js";
 import { connectionOptions, type TemporalEndpoint } from "../adapters/temporal/endpoint.js";
 import { ensureSearchAttributes } from "../adapters/temporal/search-attributes.js";
 import { createFleetActivities } from "../activities/fleet.js";
@@ -167,6 +168,7 @@ function common(options: SessionOptions, connection: NativeConnection) {
   return {
     connection,
     namespace: options.endpoint.namespace,
+    dataConverter: workerDataConverterOf(options.endpoint),
     identity: `${process.pid}@${options.host.hostId}`,
     shutdownGraceTime: GRACE_MS,
     shutdownForceTime: FORCE_MS,

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, extname, join } from "node:path";
 import type { Logger } from "@temporalio/common";
 import { bundleWorkflowCode, type WorkflowBundleOption } from "@temporalio/worker";
 import { CODE_ROOT } from "../adapters/installation/build-id.js";
@@ -18,6 +18,7 @@ export async function workflowBundle(source: WorkflowSource, logger: Logger): Pr
   if ("bundlePath" in source) return { codePath: source.bundlePath };
   return bundleWorkflowCode({
     workflowsPath: source.sourcePath,
+    failureConverterPath: join(dirname(source.sourcePath), `failure-converter${extname(source.sourcePath)}`),
     logger,
     // Sources import each other by the names that they will have once compiled.
     webpackConfigHook: (config) => ({

@@ -11,6 +11,7 @@ import { parseReference, repositoryOf } from "../model/images/reference.js";
 import { describeRefresh, type RefreshReport, RefreshRequest } from "../model/images/refresh.js";
 import { hostQueue } from "../model/queues.js";
 import { asFailure, failure } from "./refusals.js";
+import { isSealed } from "./sealed.js";
 import { startPairs } from "./search-attributes.js";
 
 /**
@@ -58,7 +59,7 @@ function show(request: RefreshRequest, repository: string, status: string): void
     startPairs({
       TowpathKind: "image-refresh",
       TowpathHost: request.hostId,
-      TowpathRepository: repository,
+      ...(isSealed() ? {} : { TowpathRepository: repository }),
       TowpathStatus: status,
     }),
   );

@@ -4,6 +4,7 @@ import {
   isCancellation,
   ParentClosePolicy,
   proxyActivities,
+  uuid4,
 } from "@temporalio/workflow";
 import { ChildWorkflowFailure, WorkflowExecutionAlreadyStartedError } from "@temporalio/common";
 import type { PreparationResult } from "../activities/contract.js";
@@ -16,8 +17,10 @@ import {
   refreshWorkflowId,
 } from "../model/images/refresh.js";
 import { hostQueue } from "../model/queues.js";
+import { SEALED_MEMO } from "../model/visibility.js";
 import { imageRefresh } from "./image-refresh.js";
 import type { Reception } from "./reception.js";
+import { isSealed } from "./sealed.js";
 
 /**
  * Refreshes the images that a migration's commands will run in. A pull that fails does no harm where the engine has the
@@ -47,17 +50,25 @@ async function refreshOne(hostId: string, image: string): Promise<PreparationRes
   }
 }
 
+/** Ids are stored in clear: a sealed migration's images are not named by them, and the host joins what meets there. */
+function childId({ hostId, reference }: RefreshRequest): string {
+  return isSealed()
+    ? `image-refresh:${hostId}:${uuid4()}`
+    : refreshWorkflowId(hostId, repositoryOf(parseReference(reference)), false);
+}
+
 async function refreshOrJoin(request: RefreshRequest): Promise<RefreshReport> {
   const { hostId, reference } = request;
   const taskQueue = hostQueue(hostId);
   try {
     return await executeChild(imageRefresh, {
-      workflowId: refreshWorkflowId(hostId, repositoryOf(parseReference(reference)), false),
+      workflowId: childId(request),
       taskQueue,
       args: [request],
       cancellationType: ChildWorkflowCancellationType.ABANDON,
       parentClosePolicy: ParentClosePolicy.ABANDON,
       staticSummary: reference,
+      ...(isSealed() ? { memo: { [SEALED_MEMO]: true } } : {}),
     });
   } catch (error) {
     if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;

@@ -4,6 +4,7 @@ import { absenceText } from "../model/hosts.js";
 import type { MigrationInput } from "../model/messages.js";
 import { fixedAttributes, movingAttributes } from "../model/visibility.js";
 import type { MigrationState } from "./migration.state.js";
+import { isSealed } from "./sealed.js";
 import { changedPairs } from "./search-attributes.js";
 
 /** Shows the migration as it stands in the Temporal Web UI: on its page, and in lists by search attributes and memo. */
@@ -25,7 +26,7 @@ function showInLists(input: MigrationInput, state: MigrationState): void {
   const away = absentHost === null ? null : "host";
   const values = {
     ...movingAttributes({ status, phase, progress: percent, waitingFor: waiting?.kind ?? away }),
-    ...fixedAttributes(input),
+    ...fixedAttributes(input, isSealed()),
   };
   const changed = changedPairs(values, (name) => written.get(name));
   const isProgressAlone = changed.every(({ key }) => key.name === "TowpathProgress");

@@ -64,6 +64,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
 async function bundle(): Promise<string> {
   const { code } = await bundleWorkflowCode({
     workflowsPath: fileURLToPath(new URL("../../src/workflows/index.ts", import.meta.url)),
+    failureConverterPath: fileURLToPath(new URL("../../src/workflows/failure-converter.ts", import.meta.url)),
     logger: new DefaultLogger("WARN"),
     webpackConfigHook: (config) => ({
       ...config,

@@ -48,7 +48,12 @@ async function build(cache: string, directory: string, parts: InstalledParts): P
   if (parts === "fixtures") await installFixtures(fresh);
   const room = parts === "fixtures" ? ["fixtures", "workflows.js"] : ["workflows", "index.js"];
   const workflowsPath = join(fresh, "dist", ...room);
-  const { code } = await bundleWorkflowCode({ workflowsPath, logger: new DefaultLogger("WARN") });
+  const failureConverterPath = join(fresh, "dist", "workflows", "failure-converter.js");
+  const { code } = await bundleWorkflowCode({
+    workflowsPath,
+    failureConverterPath,
+    logger: new DefaultLogger("WARN"),
+  });
   await writeFile(join(fresh, "dist", "workflow-bundle.js"), code);
   await bundleCli(join(fresh, "dist"));
   try {

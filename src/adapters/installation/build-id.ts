@@ -36,5 +36,5 @@ export function codeDigest(): string {
 
 function codeFiles(): string[] {
   const entries = readdirSync(CODE_ROOT, { recursive: true, encoding: "utf8" });
-  return entries.filter((path) => /\.(js|ts)$/.test(path)).sort();
+  return entries.filter((path) => /\.(js|cjs|ts|cts)$/.test(path)).sort();
 }

@@ -29,11 +29,12 @@ export async function connect(
   options: { readonly timeoutMs?: number } = {},
 ): Promise<Client> {
   const timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
-  const { Client: TemporalClient } = await import("./library.js");
+  const { Client: TemporalClient, dataConverterOf } = await import("./library.js");
   const connection = await openConnection(endpoint, timeoutMs);
   try {
     await requireNamespace(connection, endpoint, timeoutMs);
-    return new TemporalClient({ connection, namespace: endpoint.namespace });
+    const dataConverter = dataConverterOf(endpoint);
+    return new TemporalClient({ connection, namespace: endpoint.namespace, dataConverter });
   } catch (error) {
     await connection.close();
     throw error;

@@ -13,6 +13,8 @@ import {
   writeEmbeddedState,
   type EmbeddedState,
 } from "./embedded-state.js";
+import { uiCodecArguments } from "./encryption/codec-place.js";
+import { keyRing } from "./encryption/keys.js";
 import type { TemporalEndpoint } from "./endpoint.js";
 import { isRunning } from "./identity.js";
 import { httpGet } from "./http-get.js";
@@ -52,9 +54,14 @@ export interface EmbeddedStatus {
   readonly problem: string | null;
 }
 
-/** The endpoint of an embedded server. */
-export function embeddedEndpoint(server: { readonly address: string }): TemporalEndpoint {
-  return { address: server.address, namespace: EMBEDDED_NAMESPACE };
+/** The endpoint of an embedded server; what is sent to it is encrypted where `env` names keys. */
+export function embeddedEndpoint(
+  server: { readonly address: string },
+  env: EmbeddedOptions["env"] = {},
+): TemporalEndpoint {
+  const keys = keyRing(env);
+  const encryption = keys === null ? {} : { encryption: keys };
+  return { address: server.address, namespace: EMBEDDED_NAMESPACE, ...encryption };
 }
 
 /**
@@ -142,10 +149,11 @@ async function startOnce(options: EmbeddedOptions, binary: string): Promise<Embe
   const { dataDir, env } = options;
   const paths = serverPaths(dataDir);
   const ports = await choosePorts(dataDir);
+  const codec = keyRing(env) === null ? [] : await uiCodecArguments(dataDir);
   options.onProgress?.("starting the Temporal server…");
   const server = await startDetached({
     command: binary,
-    args: serverArguments(paths.database, ports),
+    args: [...codec, ...serverArguments(paths.database, ports)],
     env: serverEnvironment(env),
     logPath: paths.log,
   });

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { z } from "zod";
+import { KeyRing } from "./encryption/keys.js";
 
 const Bytes = z.instanceof(Uint8Array);
 
@@ -17,6 +18,8 @@ export const TemporalEndpoint = z.object({
   tls: z.union([z.boolean(), Tls]).optional(),
   apiKey: z.string().optional(),
   metadata: z.record(z.string(), z.string()).optional(),
+  /** What payloads are encrypted with before they are sent there; undefined: they are sent in clear. */
+  encryption: KeyRing.optional(),
 });
 export type TemporalEndpoint = z.infer<typeof TemporalEndpoint>;
 

@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import { loadClientConfigProfile, loadClientConnectConfig } from "@temporalio/envconfig";
 import { TowpathError, messageOf } from "../../model/errors.js";
+import { keyRing } from "./encryption/keys.js";
 import { TemporalEndpoint } from "./endpoint.js";
 
 /** Where Temporal is: named by the user, or our own server below the data directory. */
@@ -29,6 +30,7 @@ export function temporalTarget(env: Environment): TemporalTarget {
     tls: options.tls ?? undefined,
     apiKey: options.apiKey,
     metadata: options.metadata,
+    encryption: keyRing(env) ?? undefined,
   });
   if (endpoint.success) return { kind: "configured", endpoint: endpoint.data };
   const keys = endpoint.error.issues.map((issue) => issue.path.join(".")).join(", ");

@@ -23,6 +23,8 @@ const Input = z.object({
 });
 type Options = z.infer<typeof Input>["options"];
 
+const CLEAR_ID = "its id is stored in clear though the rest is encrypted, and it names the codebase";
+
 async function launchAdopted(
   prepared: PreparedAdoption,
   options: Options,
@@ -63,9 +65,11 @@ async function launchAdopted(
       startedBy: await whoAmI(source),
       adopt: true,
     });
-    await startWorkflow(client, input, prepared.kind);
+    const sealed = runtime.endpoint.encryption !== undefined;
+    await startWorkflow(client, input, { kind: prepared.kind, sealed });
     const link = migrationLink(runtime, manifest.id, context.env.TEMPORAL_UI_ADDRESS);
-    return answerOf(prepared, { dataDir, copied, link });
+    const notices = [...prepared.notices, ...(sealed ? [CLEAR_ID] : [])];
+    return answerOf({ ...prepared, notices }, { dataDir, copied, link });
   });
 }
 

@@ -32,7 +32,8 @@ export const recover: CommandBody = async (input, context) => {
       author: await who.commitAuthor(source),
       startedBy: await who.whoAmI(source),
     });
-    await launch.startWorkflow(client, recovered, kind, "ALLOW_DUPLICATE");
+    const sealed = runtime.endpoint.encryption !== undefined;
+    await launch.startWorkflow(client, recovered, { kind, sealed, reuse: "ALLOW_DUPLICATE" });
     const link = migrationLink(runtime, id, context.env.TEMPORAL_UI_ADDRESS);
     const phase = recovered.carried?.phase ?? "understand";
     const text = [

@@ -89,6 +89,7 @@ async function launched(
       author: await commitAuthor(identity),
       startedBy: await whoAmI(identity),
       manual: options.manual,
+      sealed: runtime.endpoint.encryption !== undefined,
       // The last thing before the start: a start that fails earlier has written nothing.
       prd: prepared.isRemote
         ? { sha: null, fresh: options.freshPrd }

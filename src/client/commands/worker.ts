@@ -1,17 +1,21 @@
 import { buildId } from "../../adapters/installation/build-id.js";
 import { embeddedEndpoint, ensureEmbedded } from "../../adapters/temporal/embedded.js";
+import { requireKnownEncryption } from "../../adapters/temporal/encryption/known-encryption.js";
 import { hostId } from "../../adapters/temporal/host.js";
 import { temporalTarget } from "../../adapters/temporal/target.js";
 import { installedParts } from "../../worker/installed-parts.js";
 import { runWorker } from "../../worker/run.js";
 import type { CommandBody, CommandContext } from "../command.js";
+import { stopSignal } from "../stop-signal.js";
 import { dataDirectory } from "../../adapters/store/data-directory.js";
 
 /** `towpath worker` */
 export const worker: CommandBody = async (_input, context) => {
   const dataDir = dataDirectory(context.env);
+  const endpoint = await endpointOf(context, dataDir);
+  await requireKnownEncryption(dataDir, endpoint.encryption);
   const inTime = await runWorker({
-    endpoint: await endpointOf(context, dataDir),
+    endpoint,
     dataDir,
     hostId: await hostId(dataDir),
     buildId: buildId(),
@@ -27,20 +31,6 @@ export const worker: CommandBody = async (_input, context) => {
 async function endpointOf(context: CommandContext, dataDir: string) {
   const target = temporalTarget(context.env);
   if (target.kind === "configured") return target.endpoint;
-  return embeddedEndpoint(await ensureEmbedded({ dataDir, env: context.env, onProgress: context.progress }));
-}
-
-/** Aborted by the first SIGTERM or SIGINT; the second one ends the process at once, as the shell reports signals. */
-function stopSignal(): AbortSignal {
-  const stop = new AbortController();
-  for (const [signal, code] of [
-    ["SIGTERM", 143],
-    ["SIGINT", 130],
-  ] as const) {
-    process.on(signal, () => {
-      if (stop.signal.aborted) process.exit(code);
-      stop.abort();
-    });
-  }
-  return stop.signal;
+  const { env, progress: onProgress } = context;
+  return embeddedEndpoint(await ensureEmbedded({ dataDir, env, onProgress }), env);
 }

@@ -5,7 +5,7 @@ import { TowpathError } from "../../model/errors.js";
 import { MIGRATION_ID_RANDOM_BYTES, createMigrationId } from "../../model/ids.js";
 import { MigrationInput, type RequirementsRequest } from "../../model/messages.js";
 import { WORKFLOW_QUEUE } from "../../model/queues.js";
-import { repositoryName, type RunKind, startAttributes } from "../../model/visibility.js";
+import { repositoryName, type RunKind, SEALED_MEMO, startAttributes } from "../../model/visibility.js";
 import { MIGRATION_WORKFLOW } from "../../workflows/migration.contract.js";
 import { startPairs } from "../../workflows/search-attributes.js";
 import { asTowpathError } from "./failures.js";
@@ -17,15 +17,26 @@ export interface LaunchOptions {
   readonly startedBy: string;
   readonly manual: boolean;
   readonly prd: RequirementsRequest;
+  /** What goes to Temporal is encrypted: then nothing that stays in clear may tell what is migrated. */
+  readonly sealed: boolean;
+}
+
+/** Stands in ids where the codebase's name would, for ids are stored in clear. */
+const SEALED_NAME = "sealed";
+
+/** What of the codebase stands in the migration's id. */
+function codebaseName({ source, isRemote }: PreparedStart, sealed: boolean): string {
+  if (sealed) return SEALED_NAME;
+  return isRemote ? repositoryName(source) : source;
 }
 
 function inputOf(prepared: PreparedStart, options: LaunchOptions): MigrationInput {
   const { plan, specFile, source } = prepared;
-  const { hostId, author, startedBy, manual, prd } = options;
+  const { hostId, author, startedBy, manual, prd, sealed } = options;
   return MigrationInput.parse({
     migrationId: createMigrationId({
       now: new Date(),
-      codebase: prepared.isRemote ? repositoryName(source) : source,
+      codebase: codebaseName(prepared, sealed),
       random: randomBytes(MIGRATION_ID_RANDOM_BYTES),
     }),
     name: plan.name,
@@ -70,20 +81,25 @@ export async function launch(
   options: LaunchOptions,
 ): Promise<MigrationInput> {
   const input = inputOf(prepared, options);
-  await startWorkflow(client, input, prepared.kind);
+  await startWorkflow(client, input, { kind: prepared.kind, sealed: options.sealed });
   return input;
+}
+
+interface StartOptions {
+  readonly kind: RunKind;
+  readonly sealed: boolean;
+  /** Whether one of the same id that has ended is in the way. */
+  readonly reuse?: "REJECT_DUPLICATE" | "ALLOW_DUPLICATE";
 }
 
 /**
  * Starts the workflow that an input describes.
- * @param reuse whether one of the same id that has ended is in the way
  * @throws TowpathError `MigrationExists`, `TemporalUnreachable`
  */
 export async function startWorkflow(
   client: Client,
   input: MigrationInput,
-  kind: RunKind,
-  reuse: "REJECT_DUPLICATE" | "ALLOW_DUPLICATE" = "REJECT_DUPLICATE",
+  { kind, sealed, reuse = "REJECT_DUPLICATE" }: StartOptions,
 ): Promise<void> {
   const { migrationId: id, name, target, source, hostId } = input;
   try {
@@ -93,10 +109,10 @@ export async function startWorkflow(
       workflowIdConflictPolicy: "FAIL",
       workflowIdReusePolicy: reuse,
       args: [input],
-      memo: { name, target, source, host: hostId },
+      memo: { name, target, source, host: hostId, ...(sealed ? { [SEALED_MEMO]: true } : {}) },
       staticSummary: `${name} → ${target}`,
       staticDetails: renderStaticDetails({ ...input, spec: input.spec?.fileName ?? null }),
-      typedSearchAttributes: startPairs(startAttributes(input, kind)),
+      typedSearchAttributes: startPairs(startAttributes(input, kind, sealed)),
     });
   } catch (error) {
     throw notStarted(id, error);

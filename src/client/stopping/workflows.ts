@@ -79,5 +79,5 @@ async function answeringEndpoint(env: Environment, dataDir: string): Promise<Tem
   const target = temporalTarget(env);
   if (target.kind === "configured") return target.endpoint;
   const { state, problem } = await embeddedStatus(dataDir);
-  return state === null || problem !== null ? null : embeddedEndpoint(state);
+  return state === null || problem !== null ? null : embeddedEndpoint(state, env);
 }
