@@ -6,6 +6,7 @@ import { benchComparison } from "./comparison.js";
 import { benchContainers } from "./containers.js";
 import { benchManyMigrations } from "./many-migrations.js";
 import { benchPlanLength } from "./plan-length.js";
+import { benchProfile } from "./profile.js";
 import { benchSignature } from "./signature.js";
 import { benchRecovery } from "./recovery.js";
 import { benchStart } from "./start.js";
@@ -20,6 +21,7 @@ const SECTIONS: Readonly<Record<string, () => Promise<Section | string>>> = {
   commands: benchCommands,
   start: benchStart,
   steps: benchSteps,
+  profile: benchProfile,
   "plan-length": benchPlanLength,
   "many-migrations": benchManyMigrations,
   signature: benchSignature,

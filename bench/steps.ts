@@ -51,7 +51,7 @@ async function compared(home: Home, count: number): Promise<Row[]> {
   ];
 }
 
-async function shellLoop(home: Home, count: number): Promise<number> {
+export async function shellLoop(home: Home, count: number): Promise<number> {
   const project = await makeProject(join(home.directory, `shell-${count}`), count);
   const manifest = join(home.directory, "manifest.json");
   await writeFile(manifest, "x".repeat(4096));

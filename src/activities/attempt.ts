@@ -14,22 +14,13 @@ import { type ResolvedStep, resolveStep } from "../model/spec/resolve.js";
 import { tallyOf } from "../model/tally.js";
 import { stepRecord } from "../model/steps.js";
 import { hasSurvived, type KeptCommand } from "./containers.js";
-import type { AttemptResult, AttemptStep } from "./contract.js";
-import { execution, heartbeating } from "./heartbeat.js";
+import type { AttemptResult, AttemptStep, StepOutcome } from "./contract.js";
+import { execution } from "./heartbeat.js";
 import { type Host, openSpecMigration, scopeOf, type SpecMigration, worktreePath } from "./host.js";
 import { type KnownWorktree, rememberWorktree, takeKnownWorktree } from "./known-worktrees.js";
 import { carryOut, type StepWork } from "./step-work.js";
 import { cleanWorktree, headOf, openWorktree, standing } from "./workspace.js";
 import { ensureSetup } from "./preparation.js";
-
-/**
- * One attempt of one step: checkpoint → change → scope → verify → commit, or everything undone. It may be started any
- * number of times: a completed step answers what it answered, an interrupted one is undone and run again, and an
- * execution that was superseded while it slept can no longer write.
- */
-export function attemptStep(host: Host, input: AttemptStep): Promise<AttemptResult> {
-  return heartbeating((signal) => attempt(host, input, signal));
-}
 
 interface Attempt {
   readonly host: Host;
@@ -49,7 +40,16 @@ interface Attempt {
   readonly signal: AbortSignal;
 }
 
-async function attempt(host: Host, input: AttemptStep, signal: AbortSignal): Promise<AttemptResult> {
+/**
+ * One attempt of one step: checkpoint → change → scope → verify → commit, or everything undone. It may be started any
+ * number of times: a completed step answers what it answered, an interrupted one is undone and run again, and an
+ * execution that was superseded while it slept can no longer write.
+ */
+export async function attempt(
+  host: Host,
+  input: Omit<AttemptStep, "following">,
+  signal: AbortSignal,
+): Promise<AttemptResult> {
   const migration = await openSpecMigration(host, input.migrationId);
   const step = resolveStep(migration.spec, input.step);
   const record = stepRecord(migration.manifest, input.step);
@@ -89,7 +89,7 @@ async function attempt(host: Host, input: AttemptStep, signal: AbortSignal): Pro
   };
   await begin(beginning);
   const attempted = { ...beginning, pristine: resumed ? null : await prepare(beginning) };
-  const outcome = await carryOut(attempted);
+  const [outcome] = await allDone(carryOut(attempted), fileCheckpoint(beginning));
   const durationMs = Date.now() - begun;
   return outcome.ok
     ? succeed(attempted, outcome.work, durationMs)
@@ -165,12 +165,22 @@ async function begin({
     }
     throw error;
   }
+}
+
+/** For people and other tools, beside the tag and the record, and beside the work that it has no part in. */
+async function fileCheckpoint({ host, migration, step, base }: Attempt): Promise<void> {
   await host.store.writeCheckpointFile(migration.id, {
     step_id: step.id,
-    tag,
+    tag: checkpointTag(migration.id, step.id),
     commit: base,
-    created_at: now.toISOString(),
+    created_at: host.now().toISOString(),
   });
+}
+
+/** Waits for both also when one fails: nothing may go on behind the attempt's back. */
+async function allDone<A, B>(one: Promise<A>, other: Promise<B>): Promise<[A, B]> {
+  await Promise.allSettled([one, other]);
+  return [await one, await other];
 }
 
 async function restore({ migration, step, worktree, base, guard }: Attempt): Promise<Pristine | null> {
@@ -217,7 +227,7 @@ async function fail(attempted: Attempt, failure: AttemptFailure, durationMs: num
 async function passOver(
   host: Host,
   migration: SpecMigration,
-  input: AttemptStep,
+  input: Pick<AttemptStep, "step" | "operation">,
   known: KnownWorktree | null,
 ): Promise<AttemptResult> {
   const { manifest } = await host.store.updateManifest(
@@ -244,10 +254,19 @@ async function answerAgain(
   const head = headOf(manifest);
   const guard = standing(host, migration.id, { lease: null, head });
   await undo({ worktree, commit: head, exclude, guard, signal });
-  const answer = { ...tallyOf(manifest), durationMs: record.duration_ms };
-  if (record.status === "completed") return { ...answer, ...outcomeOf(record.commit ?? null) };
-  if (record.failure !== undefined) return { ...answer, outcome: "failed", failure: record.failure };
-  throw new TowpathError("StateCorrupt", `A failed step of ${migration.id} records no failure`);
+  return { ...tallyOf(manifest), ...recordedOutcome(record) };
+}
+
+/**
+ * What an ended attempt came to, as its step's record has it.
+ * @throws TowpathError `StateCorrupt`
+ */
+export function recordedOutcome(record: StepRecord): StepOutcome {
+  const { duration_ms: durationMs, failure } = record;
+  if (record.status === "completed") return { durationMs, ...outcomeOf(record.commit ?? null) };
+  if (record.skipped !== undefined) return { durationMs, outcome: "not-needed" };
+  if (failure !== undefined) return { durationMs, outcome: "failed", failure };
+  throw new TowpathError("StateCorrupt", "A step that has ended records neither its commit nor its failure");
 }
 
 function outcomeOf(

@@ -116,15 +116,31 @@ export interface AttemptStep extends StepOperation {
   readonly attempt: number;
   /** Higher whenever the workflow asks again: a later asking supersedes an earlier one that still runs somewhere. */
   readonly turn: number;
+  /** What is attempted right behind it, in this order, as long as all goes well and quickly. */
+  readonly following?: readonly FollowingStep[];
 }
 
-export type AttemptResult = Tally & {
-  readonly durationMs: number;
-} & (
-    | { readonly outcome: "committed"; readonly commit: string }
-    | { readonly outcome: "unchanged" | "not-needed" }
-    | { readonly outcome: "failed"; readonly failure: AttemptFailure }
-  );
+export type FollowingStep = Pick<AttemptStep, "step" | "attempt" | "operation">;
+
+/** What an attempt came to. */
+export type StepOutcome = { readonly durationMs: number } & (
+  | { readonly outcome: "committed"; readonly commit: string }
+  | { readonly outcome: "unchanged" | "not-needed" }
+  | { readonly outcome: "failed"; readonly failure: AttemptFailure }
+);
+
+export type AttemptResult = Tally &
+  StepOutcome & {
+    /** One for each of the following steps that was attempted as well; only the last may have failed. */
+    readonly following?: readonly StepOutcome[];
+  };
+
+/** What is told of an asking for several steps, when one behind the first lasts. */
+export interface StepsUnderWay extends Tally {
+  readonly turn: number;
+  /** Of the steps before it, in their order. */
+  readonly outcomes: readonly StepOutcome[];
+}
 
 export interface RollbackResult extends Tally {
   /** The phase of the step, which is in progress again. */
@@ -201,6 +217,8 @@ export interface FinishMigration {
 }
 
 export interface FinishResult {
+  /** Steps that were ended behind others and not yet answered for are among them. */
+  readonly tally?: Tally;
   readonly branch: string;
   readonly head: string;
   readonly report: string | null;

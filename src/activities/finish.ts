@@ -8,6 +8,7 @@ import type { Repository, Worktree } from "../adapters/git/places.js";
 import { killMarked } from "../adapters/process/run-command.js";
 import { migrationBranch, stepOfCheckpointTag } from "../model/ids.js";
 import type { Manifest } from "../model/manifest.js";
+import { tallyOf } from "../model/tally.js";
 import { renderVerificationReport } from "../model/verification-report.js";
 import { processMark } from "./commands.js";
 import { reapLeft } from "./containers.js";
@@ -48,7 +49,8 @@ export function finish(host: Host, input: FinishMigration): Promise<FinishResult
     await host.store.sweep(manifest.id);
     await host.store.publish(manifest.id);
     await host.store.pack(manifest.id);
-    return { branch: migrationBranch(manifest.id), head: manifest.head ?? "", report };
+    const branch = migrationBranch(manifest.id);
+    return { tally: tallyOf(manifest), branch, head: manifest.head ?? "", report };
   });
 }
 

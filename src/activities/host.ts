@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import type { Worktree } from "../adapters/git/places.js";
+import { type FileIdentity, identityNow, sameIdentity } from "../adapters/store/files.js";
 import { type MigrationPaths, migrationPaths } from "../adapters/store/paths.js";
 import type { MigrationStore } from "../adapters/store/migration-store.js";
 import { credentialsIn, type Variables } from "../model/environment.js";
@@ -78,11 +79,22 @@ export function specDigest(text: string): string {
   return createHash("sha256").update(text).digest("hex");
 }
 
-/** Parsing a spec of many steps takes longer than running one of them. */
-let parsed: { readonly digest: string; readonly spec: Spec } | undefined;
+/** Specs that were read, by digest: parsing one of many steps takes longer than running one of them. */
+const parsedSpecs = new Map<string, Spec>();
+const MAX_PARSED = 16;
+
+/** The files that they were read from, by path: one that has not been touched since is not read again. */
+const readSpecs = new Map<string, { readonly identity: FileIdentity; readonly digest: string }>();
+const MAX_READ = 1_000;
 
 async function readStoredSpec(host: Host, manifest: Manifest): Promise<Spec> {
   const path = pathsOf(host, manifest.id).spec;
+  const identity = identityNow(path);
+  const read = readSpecs.get(path);
+  if (identity !== null && read !== undefined && sameIdentity(read.identity, identity)) {
+    const known = read.digest === manifest.spec_digest ? parsedSpecs.get(read.digest) : undefined;
+    if (known !== undefined) return known;
+  }
   const text = await storedText(host, manifest);
   const digest = specDigest(text);
   if (digest !== manifest.spec_digest) {
@@ -91,13 +103,26 @@ async function readStoredSpec(host: Host, manifest: Manifest): Promise<Spec> {
       `${path} is not the spec that the migration was started with; put that one back`,
     );
   }
-  if (parsed?.digest === digest) return parsed.spec;
+  if (identity !== null) noteIn(readSpecs, path, { identity, digest }, MAX_READ);
+  const spec = parsedSpecs.get(digest) ?? parsedSpec(text, path);
+  noteIn(parsedSpecs, digest, spec, MAX_PARSED);
+  return spec;
+}
+
+function parsedSpec(text: string, path: string): Spec {
   const result = parseSpec(text, { fileName: path });
-  if (!result.ok) {
-    throw new TowpathError("StateCorrupt", `${path} cannot be read: ${result.problems[0]?.message ?? ""}`);
+  if (result.ok) return result.spec;
+  throw new TowpathError("StateCorrupt", `${path} cannot be read: ${result.problems[0]?.message ?? ""}`);
+}
+
+/** Puts an entry last, and drops the first ones above a number. */
+function noteIn<T>(map: Map<string, T>, key: string, value: T, most: number): void {
+  map.delete(key);
+  map.set(key, value);
+  for (const oldest of map.keys()) {
+    if (map.size <= most) return;
+    map.delete(oldest);
   }
-  parsed = { digest, spec: result.spec };
-  return result.spec;
 }
 
 /** An edit of the spec that died half-way has recorded the new one and not yet put it in the old one's place. */

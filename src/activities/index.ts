@@ -1,5 +1,4 @@
 import { adoptMigration } from "./adoption.js";
-import { attemptStep } from "./attempt.js";
 import { continueWithSpec } from "./continuation.js";
 import type { MigrationActivities } from "./contract.js";
 import { beginPhase, nextSteps, recordWaiting, rollback, skip, tolerate } from "./decisions.js";
@@ -13,6 +12,7 @@ import { refreshImage } from "./images.js";
 import { advance, recordApproval } from "./leaving.js";
 import { createMigration, layWorkspace, runBaseline, runSetup } from "./preparation.js";
 import { decideOnRequirements } from "./requirements.js";
+import { attemptSteps } from "./steps-in-turn.js";
 import { sweepOrphans } from "./sweep.js";
 
 /** The activities of a host, bound to its data directory, environment and clock. */
@@ -27,7 +27,7 @@ export function createActivities(host: Host): MigrationActivities & EngineActivi
     runBaseline: (input) => runBaseline(host, input),
     startPhase: (input) => whileAlive(() => beginPhase(host, input)),
     nextSteps: (input) => whileAlive(() => nextSteps(host, input)),
-    attemptStep: (input) => attemptStep(host, input),
+    attemptStep: (input) => attemptSteps(host, input),
     tolerateFailure: (input) => whileAlive(() => tolerate(host, input)),
     skipStep: (input) => whileAlive(() => skip(host, input)),
     rollbackTo: (input) => rollback(host, input),

@@ -213,8 +213,9 @@ async function readReportOf(
   return report;
 }
 
-function changesOf({ migration, worktree, base, pristine, signal }: StepContext) {
-  return { worktree, base, exclude: migration.exclude, before: pristine, signal };
+function changesOf({ migration, step, worktree, base, pristine, signal }: StepContext) {
+  const isLast = step.verify.length === 0;
+  return { worktree, base, exclude: migration.exclude, before: pristine, isLast, signal };
 }
 
 function expectScope({ step, worktree }: StepContext, found: RawChanges): void {

@@ -53,6 +53,30 @@ export function refuseLate(manifest: Manifest, late: Lease): void {
   if (isOvertaken || hasMovedOn || attempts > late.attempt) throw leaseLost(late);
 }
 
+/**
+ * Of steps that are asked for together: how many at the front need no more than their recorded answer, because an
+ * earlier execution of the same asking went on behind them. The last that it ended counts only if the next was begun:
+ * its end may be half done.
+ */
+export function countLeftBehind(
+  manifest: Manifest,
+  asked: readonly Pick<Lease, "step" | "attempt">[],
+  turn: number,
+): number {
+  const firstOpen = asked.findIndex((order) => !hasEnded(manifest, order));
+  const ended = firstOpen === -1 ? asked.length : firstOpen;
+  const lease = manifest.lease ?? null;
+  const isNextBegun = lease !== null && lease.turn === turn && lease.step === asked[ended]?.step;
+  return isNextBegun ? ended : Math.max(ended - 1, 0);
+}
+
+function hasEnded(manifest: Manifest, { step, attempt }: Pick<Lease, "step" | "attempt">): boolean {
+  const record = stepRecord(manifest, step);
+  if (record === undefined) return false;
+  if (record.skipped !== undefined) return true;
+  return record.attempts === attempt && (record.status === "completed" || record.status === "failed");
+}
+
 /** What a step came to, as the record of its completion has it. */
 export interface StepCompletion {
   /** Absent where the step changed nothing. */

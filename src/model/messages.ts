@@ -149,6 +149,9 @@ export interface SkipAnswer {
 export const StopRequest = z.object({ by: Person, reason: z.string().max(4000) });
 export type StopRequest = z.infer<typeof StopRequest>;
 
+/** The signal by which a host tells which of several steps it is at. */
+export const STEPS_UNDER_WAY = "stepsUnderWay";
+
 /** Answer of the `progress` query. */
 export const ProgressView = z.object({
   migrationId: z.string(),

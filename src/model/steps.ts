@@ -1,5 +1,11 @@
 import type { Manifest, StepRecord } from "./manifest.js";
 
+/**
+ * How long steps are begun behind each other in one activity, which the engine hands out and takes back once for all of
+ * them. A pause waits for as long, and a step that takes longer is shown by itself.
+ */
+export const TOGETHER_MS = 1_000;
+
 /** A step and its record, in the order in which steps run. */
 export interface RecordedStep {
   readonly id: string;

@@ -6,6 +6,7 @@ import { GracefulShutdownPeriodExpiredError, type WorkflowBundleOption } from "@
 import { z } from "zod";
 import { nodeEntry } from "../adapters/installation/node-entry.js";
 import { packageVersion } from "../adapters/installation/version.js";
+import { keepRefUpdaters } from "../adapters/git/ref-updater.js";
 import { SPAWN_HELPER, useSpawnHelper } from "../adapters/process/processes.js";
 import {
   describeEndpoint,
@@ -72,11 +73,13 @@ async function runRegistered(
 ): Promise<boolean> {
   const unregister = await registerThisWorker(options.dataDir, healthAddress);
   const endHelper = await useSpawnHelper(nodeEntry(SPAWN_HELPER));
+  const endRefUpdaters = keepRefUpdaters();
   try {
     logger.info("Worker starts", { ...state.report(), healthAddress });
     const bundle = await workflowBundle(options.parts.workflows, logger);
     return await superviseSessions(options, maxActivities, bundle, logger, state);
   } finally {
+    endRefUpdaters();
     await endHelper();
     await unregister();
     logger.info("Worker ended");

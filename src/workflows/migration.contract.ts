@@ -16,6 +16,8 @@ import type {
   SkipRequest,
   StopRequest,
 } from "../model/messages.js";
+import { STEPS_UNDER_WAY } from "../model/messages.js";
+import type { StepsUnderWay } from "../activities/contract.js";
 import { defineQuery, defineSignal, defineUpdate } from "@temporalio/workflow";
 
 /** Everything that a client needs to talk to a migration; its workflow id is the migration's id. */
@@ -31,6 +33,8 @@ export const skip = defineUpdate<SkipAnswer, [SkipRequest]>("skip");
 export const pause = defineSignal("pause");
 export const resume = defineSignal("resume");
 export const stop = defineSignal<[StopRequest]>("stop");
+/** From the host, not from people. */
+export const stepsUnderWay = defineSignal<[StepsUnderWay]>(STEPS_UNDER_WAY);
 
 export const progress = defineQuery<ProgressView>("progress");
 export const plan = defineQuery<PlanView>("plan");

@@ -201,11 +201,12 @@ class MigrationProcess {
   ): Promise<MigrationResult> {
     const operation = this.state.nextOperation(`finish-${status}`);
     const { migrationId } = this.input;
-    const finished = await this.reception.untilDone("Finishing the migration", () =>
+    const { tally, ...finished } = await this.reception.untilDone("Finishing the migration", () =>
       this.host.long.finishMigration.executeWithOptions({ summary: `finish: ${status}` }, [
         { migrationId, operation, status, reason },
       ]),
     );
+    if (tally !== undefined) this.state.noteCounts(tally);
     this.state.status = status;
     this.state.waiting = null;
     this.state.currentStep = null;
@@ -240,6 +241,7 @@ class MigrationProcess {
     setHandler(contract.skip, (request) => this.mailbox.skip(request), validated("skip"));
     setHandler(contract.pause, () => void (this.state.paused = true));
     setHandler(contract.resume, () => void (this.state.paused = false));
+    setHandler(contract.stepsUnderWay, (told) => this.steps.hear(told));
     setHandler(contract.stop, (request) => {
       this.stopRequest ??= request;
       this.scope.cancel();

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { chmod, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { MockActivityEnvironment } from "@temporalio/testing";
 import { execa } from "execa";
@@ -7,7 +7,8 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { AttemptResult } from "../../src/activities/contract.js";
 import { createActivities } from "../../src/activities/index.js";
 import { MigrationStore } from "../../src/adapters/store/migration-store.js";
-import { createMigrationId } from "../../src/model/ids.js";
+import { keepRefUpdaters } from "../../src/adapters/git/ref-updater.js";
+import { checkpointTag, createMigrationId } from "../../src/model/ids.js";
 import { cleanUp } from "../support/migrations.js";
 import { createRepository, temporaryDirectory, type TestRepository } from "../support/repository.js";
 
@@ -24,6 +25,9 @@ phases:
       - { id: three, run: "echo 3 > a.txt", verify: ["echo left > left.txt; chmod 400 b.txt; git checkout -q --detach"] }
       - { id: four, run: "test ! -e left.txt && echo 4 > a.txt && echo 4 > b.txt" }
       - { id: failing, run: "echo 5 > a.txt; exit 1" }
+      - { id: passed-over, if: "false", run: "echo 6 > a.txt" }
+      - { id: looking, run: "touch -d 2000-01-02 a.txt; chmod 400 b.txt" }
+      - { id: idle, run: "true" }
 `;
 
 const cleanups: (() => Promise<void>)[] = [];
@@ -33,6 +37,12 @@ let store: MigrationStore;
 let id: string;
 let worktree: string;
 let attempt: (step: string, number?: number) => Promise<AttemptResult>;
+/** Asks for steps together, as the given execution of one asking; ends with `environment.cancel`. */
+let attemptAll: (
+  steps: readonly string[],
+  execution?: number,
+  environment?: MockActivityEnvironment,
+) => Promise<AttemptResult>;
 
 beforeEach(async () => {
   const directory = await temporaryDirectory(cleanups);
@@ -62,6 +72,13 @@ beforeEach(async () => {
   attempt = (step, number = 1) => {
     const operation = `attempt-${step}-${number}`;
     return run(() => activities.attemptStep({ migrationId: id, step, attempt: number, turn: 1, operation }));
+  };
+  attemptAll = (steps, times = 1, at = new MockActivityEnvironment({ attempt: times })) => {
+    const [first, ...following] = steps.map((step) => ({ step, attempt: 1, operation: `together-${step}` }));
+    if (first === undefined) throw new Error("no step was named");
+    const input = { ...first, migrationId: id, turn: 1, following };
+    const activity = (): Promise<AttemptResult> => activities.attemptStep(input);
+    return at.run(activity);
   };
 });
 afterEach(async () => {
@@ -120,6 +137,121 @@ describe("a step that follows another at once", () => {
     expect(await repository.git("diff", "--stat", `towpath/${id}~1`, `towpath/${id}`)).toContain(
       "1 file changed",
     );
+  });
+});
+
+describe("git processes of a step", () => {
+  it("are fewer where one that moves refs is kept", async () => {
+    const end = keepRefUpdaters();
+    cleanups.push(async () => end());
+    await attempt("one");
+    const taken = await gitProcesses(await temporaryDirectory(cleanups));
+    expect(await attempt("two")).toMatchObject({ outcome: "committed" });
+    const processes = await taken();
+    expect(processes).toHaveLength(5);
+    expect(processes.join("\n")).not.toContain("update-ref");
+    expect(await contentOf(`towpath/${id}`, "a.txt")).toBe("2");
+    expect(await repository.git("rev-parse", checkpointTag(id, "two"))).toBe(
+      await repository.git("rev-parse", `towpath/${id}~1`),
+    );
+  });
+
+  it("are one look where it does nothing and nothing is verified", async () => {
+    const end = keepRefUpdaters();
+    cleanups.push(async () => end());
+    await attempt("one");
+    // Behind a file that is as young as the index, git looks twice.
+    await execa("touch", ["-d", "2000-01-01", join(worktree, "a.txt"), join(worktree, "b.txt")]);
+    await attempt("looking");
+    const taken = await gitProcesses(await temporaryDirectory(cleanups));
+    expect(await attempt("idle")).toMatchObject({ outcome: "unchanged" });
+    expect(await taken()).toEqual([expect.stringContaining(" status ")]);
+  });
+
+  it("are enough to find a file that was made read-only where nothing is verified", async () => {
+    await attempt("one");
+    expect(await attempt("looking")).toMatchObject({ outcome: "unchanged" });
+    expect((await stat(join(worktree, "b.txt"))).mode & 0o600).toBe(0o600);
+  });
+});
+
+/** No machine is too slow for steps to be taken together. */
+function standStill(): void {
+  vi.spyOn(performance, "now").mockReturnValue(performance.now());
+}
+
+describe("steps that are asked for together", () => {
+  it("are each committed, checkpointed and answered for", async () => {
+    standStill();
+    const { following, ...first } = await attemptAll(["one", "passed-over", "two", "four"]);
+    expect(first).toMatchObject({ outcome: "committed", completed: 4 });
+    expect(following).toMatchObject([
+      { outcome: "not-needed" },
+      { outcome: "committed", commit: await repository.git("rev-parse", `towpath/${id}~1`) },
+      { outcome: "committed", commit: await repository.git("rev-parse", `towpath/${id}`) },
+    ]);
+    expect(await repository.git("rev-parse", checkpointTag(id, "four"))).toBe(
+      await repository.git("rev-parse", `towpath/${id}~1`),
+    );
+  });
+
+  it("end with one that fails", async () => {
+    standStill();
+    const { following } = await attemptAll(["one", "failing", "two"]);
+    expect(following).toMatchObject([{ outcome: "failed" }]);
+    expect((await store.readManifest(id)).steps?.["two"]).toMatchObject({ status: "pending" });
+  });
+
+  it("end with one that lasts", async () => {
+    const now = performance.now.bind(performance);
+    let ahead = 0;
+    vi.spyOn(performance, "now").mockImplementation(() => now() + (ahead += 200));
+    const { following = [] } = await attemptAll(["one", "two", "three", "four"]);
+    expect(following.length).toBeLessThan(3);
+  });
+
+  it("are answered the same when they are delivered again", async () => {
+    standStill();
+    const steps = ["one", "passed-over", "two"];
+    const { durationMs: _, ...first } = await attemptAll(steps);
+    const head = await repository.git("rev-parse", `towpath/${id}`);
+    expect(await attemptAll(steps, 2)).toMatchObject(first);
+    expect(await repository.git("rev-parse", `towpath/${id}`)).toBe(head);
+    expect(await repository.git("rev-list", "--count", `main..towpath/${id}`)).toBe("2");
+  });
+
+  it("go on, when one was interrupted, with that one", async () => {
+    standStill();
+    const steps = ["one", "passed-over", "two", "four"];
+    const update = store.updateManifest.bind(store);
+    vi.spyOn(store, "updateManifest").mockImplementation((migration, operation, change) => {
+      if (/^together-two.*complete$/.test(operation)) throw new Error("died");
+      return update(migration, operation, change);
+    });
+    await attemptAll(steps);
+    vi.restoreAllMocks();
+    standStill();
+    expect((await store.readManifest(id)).lease).toMatchObject({ step: "two" });
+    const { following, ...first } = await attemptAll(steps, 2);
+    expect(first).toMatchObject({ outcome: "committed", completed: 4 });
+    expect(following).toMatchObject([
+      { outcome: "not-needed" },
+      { outcome: "committed" },
+      { outcome: "committed" },
+    ]);
+    expect(await repository.git("log", "--format=%s", "--reverse", `main..towpath/${id}`)).toMatch(
+      /one[^]*two[^]*four/,
+    );
+    expect(await repository.git("rev-list", "--count", `main..towpath/${id}`)).toBe("3");
+  });
+
+  it("leave one that cannot be attempted to an asking of its own", async () => {
+    standStill();
+    await repository.git("update-ref", `refs/tags/${checkpointTag(id, "two")}`, "main");
+    await attempt("one");
+    const { following } = await attemptAll(["one", "two"], 2);
+    expect(following).toEqual([]);
+    await expect(attempt("two")).rejects.toMatchObject({ type: "ForeignEffect" });
   });
 });
 

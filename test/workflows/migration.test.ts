@@ -8,6 +8,7 @@ import {
 import { ApplicationFailure, CancelledFailure } from "@temporalio/common";
 import { Context } from "@temporalio/activity";
 import { afterEach, beforeAll, describe, expect, it } from "vitest";
+import type { AttemptResult, AttemptStep, StepOrder } from "../../src/activities/contract.js";
 import type { MigrationInput, ProgressView } from "../../src/model/messages.js";
 import * as contract from "../../src/workflows/migration.contract.js";
 import { connectClient, type RunningHost } from "../support/temporal.js";
@@ -300,6 +301,69 @@ describe("requests", () => {
     expect(host.asked).not.toContain("gate understand");
   });
 });
+
+describe("steps that are short", () => {
+  const steps = Array.from({ length: 20 }, (_, i) => ({ id: `s${i}`, phase: "migrate" as const }));
+  const tally = { completed: 0, total: 20, percent: 0, tests: { before: null, now: null } };
+
+  it("are asked for together, more and more of them, each by its name", async () => {
+    const asked: string[][] = [];
+    const attemptStep = async ({ step, following = [] }: AttemptStep): Promise<AttemptResult> => {
+      asked.push([step, ...following.map((next) => next.step)]);
+      const { completed: _, ...done } = { ...success(), completed: 0 };
+      return { ...tally, ...done, completed: asked.flat().length, following: following.map(() => success()) };
+    };
+    const nextSteps = async ({ phase }: { phase: string }): Promise<StepOrder[]> =>
+      phase === "migrate" && asked.length === 0 ? steps.map(({ id }) => orderOf(id)) : [];
+    const { handle } = await start({ overrides: { attemptStep, nextSteps } });
+    await handle.result();
+    expect(asked.flat()).toEqual(steps.map(({ id }) => id));
+    expect(asked.map((ids) => ids.length)).toEqual([1, 2, 4, 8, 5]);
+    const { recent } = await handle.query(contract.plan);
+    expect(recent.map(({ id, status }) => `${id} ${status}`)).toEqual(
+      steps.map(({ id }) => `${id} completed`),
+    );
+    const { events } = await handle.fetchHistory();
+    const summaries = (events ?? []).map(({ userMetadata }) =>
+      Buffer.from(userMetadata?.summary?.data ?? []).toString(),
+    );
+    expect(summaries).toContain(JSON.stringify("s3, s4, s5, s6"));
+  });
+
+  it("show which of them it is that lasts", async () => {
+    const gate = new EventEmitter();
+    const released = once(gate, "release");
+    const turns: number[] = [];
+    const attemptStep = async ({ following = [], turn }: AttemptStep): Promise<AttemptResult> => {
+      turns.push(turn);
+      if (following.length > 0) await released;
+      return { ...tally, ...success(), following: following.map(() => success()) };
+    };
+    const nextSteps = async ({ phase }: { phase: string }): Promise<StepOrder[]> =>
+      phase === "migrate" && turns.length === 0 ? ["one", "two", "three"].map(orderOf) : [];
+    const { handle } = await start({ overrides: { attemptStep, nextSteps } });
+    await expect.poll(() => turns.length, { timeout: 90_000 }).toBe(2);
+    const told = { ...tally, completed: 2, turn: turns[1] ?? 0, outcomes: [success()] };
+    await handle.signal(contract.stepsUnderWay, { ...told, turn: 0, completed: 9 });
+    await handle.signal(contract.stepsUnderWay, told);
+    expect(await handle.query(contract.progress)).toMatchObject({
+      steps: { completed: 2, current: { id: "three", attempt: 1 } },
+    });
+    const { recent } = await handle.query(contract.plan);
+    expect(recent.map(({ id, status }) => `${id} ${status}`)).toEqual([
+      "one completed",
+      "two completed",
+      "three in_progress",
+    ]);
+    gate.emit("release");
+    await handle.result();
+  });
+});
+
+function orderOf(id: string): StepOrder {
+  const budget = { maxAttempts: 1, backoffMs: 0, budgetMs: 60_000 };
+  return { id, attempts: 0, ...budget, continueOnError: false, summary: id };
+}
 
 describe("pause and stop", () => {
   it("pauses between steps and goes on on resume", async () => {

@@ -2,12 +2,13 @@ import type { Change, ChangeKind } from "../../model/scope.js";
 import { translated } from "./context.js";
 import { writeExcludes } from "./exclude.js";
 import { lstatIfPresent } from "./files.js";
-import { isIndexTouched } from "./index-file.js";
+import { isIndexPublished, isIndexTouched } from "./index-file.js";
 import { hasBlobBytes, joinRaw, onDisk, rawPaths, readable, type RawPath } from "./paths.js";
 import { stepIndex, worktreePlace, type Worktree } from "./places.js";
 import { isIndexAsNoted, type Pristine } from "./pristine.js";
 import { runGit, type GitPlace } from "./run.js";
 import { glanced } from "./status.js";
+import { restoreAccess } from "./undo.js";
 import { requireDirectory } from "./worktree.js";
 
 export interface ChangesRequest {
@@ -18,6 +19,8 @@ export interface ChangesRequest {
   readonly exclude?: readonly string[] | undefined;
   /** What the worktree was before the step, if that is known: then one look tells everything. */
   readonly before?: Pristine | null | undefined;
+  /** Nothing will run in the worktree behind this look: then it may be the last. */
+  readonly isLast?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -32,6 +35,8 @@ export interface RawChanges {
   readonly before: Pristine | null;
   /** Where the migration's branch is, if looking for changes told it. */
   readonly branchAt: string | null;
+  /** This was the last look, and the step has not so much as touched a file besides those that changed. */
+  readonly isAllSeen: boolean;
 }
 
 export interface RawDifference {
@@ -76,16 +81,33 @@ async function collect(request: ChangesRequest): Promise<RawChanges> {
   const excludesFile = await writeExcludes(worktree, exclude);
   const place = worktreePlace(worktree, excludesFile);
   const before = await stillKnown(request);
+  const isTouched = await isIndexTouched(worktree);
+  const isLast = request.isLast === true && before !== null && !isTouched;
   const [{ differences, others, branchAt }, marks] = await Promise.all([
-    before === null ? compared(place, base, signal) : glanced(worktree, place, signal),
-    stepMarks(worktree, place, base, excludesFile, signal),
+    before === null ? compared(place, base, signal) : glanced(worktree, place, { signal, refresh: isLast }),
+    isTouched ? stepMarks(place, stepPlace(worktree, place), base, excludesFile, signal) : NO_MARKS,
   ]);
-  const result = new Collection(worktree, before, branchAt);
+  const isAllSeen = isLast && (await isAllUntouched(worktree, place, signal));
+  const result = new Collection(worktree, before, branchAt, isAllSeen);
   for (const path of others) result.addOther(path);
   for (const difference of differences) await result.addDifference(difference, marks.removed);
   for (const path of marks.removed) await result.addRemoved(path);
   for (const path of marks.added) await result.addForced(path);
   return result;
+}
+
+/**
+ * Whether a look that refreshed Towpath's index found nothing to note there. Where it did, the copy that the step was
+ * given still tells which files were touched.
+ */
+async function isAllUntouched(worktree: Worktree, place: GitPlace, signal?: AbortSignal): Promise<boolean> {
+  if (await isIndexPublished(worktree)) return true;
+  await restoreAccess(worktree, stepPlace(worktree, place), signal);
+  return false;
+}
+
+function stepPlace(worktree: Worktree, place: GitPlace): GitPlace {
+  return { ...place, env: { ...place.env, GIT_INDEX_FILE: stepIndex(worktree) } };
 }
 
 async function stillKnown({ worktree, base, before = null }: ChangesRequest): Promise<Pristine | null> {
@@ -118,6 +140,7 @@ class Collection implements RawChanges {
     private readonly worktree: Worktree,
     readonly before: Pristine | null,
     readonly branchAt: string | null,
+    readonly isAllSeen: boolean,
   ) {}
 
   addOther(path: RawPath): void {
@@ -205,14 +228,12 @@ const NO_MARKS: StepMarks = { removed: new Set(), added: [] };
  * the step has used git; an index that cannot be read says nothing, the worktree is what counts.
  */
 async function stepMarks(
-  worktree: Worktree,
   place: GitPlace,
+  own: GitPlace,
   base: string,
   excludesFile: string | undefined,
   signal?: AbortSignal,
 ): Promise<StepMarks> {
-  if (!(await isIndexTouched(worktree))) return NO_MARKS;
-  const own = { ...place, env: { ...place.env, GIT_INDEX_FILE: stepIndex(worktree) } };
   const args = ["diff-index", "--cached", "-z", "--no-renames", "--ignore-submodules=all", base, "--"];
   const answer = await runGit(own, args, { signal, accept: [0, 128] });
   if (answer.exitCode !== 0) return NO_MARKS;

@@ -31,7 +31,15 @@ export interface BuiltCommit {
   /** Where the migration's branch is now, for `advanceBranch`: above the base when the step committed by itself. */
   readonly from: string;
   /** What `advanceBranch` may expect of the worktree; null where too little was known beforehand. */
-  readonly expected: { readonly tree: string; readonly directories: readonly RawPath[] } | null;
+  readonly expected: Expected | null;
+}
+
+/** A commit's worktree, as far as it is known before the branch is moved there. */
+export interface Expected {
+  readonly tree: string;
+  readonly directories: readonly RawPath[];
+  /** The files were the commit's when they were looked at last, and nothing has run since. */
+  readonly isSeen: boolean;
 }
 
 /**
@@ -52,10 +60,16 @@ export async function buildCommit(request: CommitRequest): Promise<BuiltCommit> 
   refuseEmbedded(raw.embedded);
   if (!isAtBase) await runGit(place, ["read-tree", "--reset", base], { signal });
   await stage(place, raw, signal);
-  const tree = await gitText(place, ["write-tree"], { signal });
-  const expected = raw.before === null ? null : { tree, directories: directoriesBehind(raw, raw.before) };
+  // An index that is known to be at the base commit, and in which nothing was staged, has that one's tree.
+  const isUntouched = raw.before !== null && raw.changed.size + raw.untracked.length === 0;
+  const tree = isUntouched ? baseTree : await gitText(place, ["write-tree"], { signal });
+  const expected = raw.before === null ? null : expectedBehind(raw, raw.before, tree);
   if (tree === baseTree) return { commit: base, tree, changed: false, from, expected };
   return { commit: await commitTree(request, tree), tree, changed: true, from, expected };
+}
+
+function expectedBehind(raw: RawChanges, before: Pristine, tree: string): Expected {
+  return { tree, directories: directoriesBehind(raw, before), isSeen: raw.isAllSeen };
 }
 
 /** The directories that were there before, and those of the paths that changed. */

@@ -1,9 +1,13 @@
 import { join } from "node:path";
 import { TowpathError, messageOf } from "../../model/errors.js";
 import { removeIfOlder } from "./locks.js";
+import { updateByKeptProcess } from "./ref-updater.js";
 import { repositoryPlace, type Repository, type Worktree } from "./places.js";
 import { findCommit } from "./repository.js";
 import { REF_LOCK_TIMEOUT_MS, gitText, runGit } from "./run.js";
+
+/** In the reflog, of a branch that is moved by a step; where none is kept (tags), any other would do as well. */
+export const STEP_REASON = "towpath: step";
 
 export interface Tag {
   /** Without `refs/tags/`. */
@@ -93,6 +97,9 @@ export async function moveRef(request: {
 }): Promise<"moved" | "already" | { readonly actual: string | null }> {
   const { repo, ref, to, from, reason, signal } = request;
   const expected = from ?? "0".repeat(to.length);
+  signal?.throwIfAborted();
+  if (await updateByKeptProcess(repo, reason ?? STEP_REASON, { ref, to, expected })) return "moved";
+  signal?.throwIfAborted();
   const log = reason === undefined ? [] : ["-m", reason];
   const args = ["update-ref", "--no-deref", ...log, "--end-of-options", ref, to, expected];
   try {

@@ -1,13 +1,14 @@
 import { lstatSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
+import type { Expected } from "./commit.js";
 import { writeExcludes } from "./exclude.js";
 import { readIfPresent } from "./files.js";
 import { isIndexPublished, isIndexTouched, publishIndex } from "./index-file.js";
 import { onDisk, type RawPath } from "./paths.js";
 import { branchRef, stepIndex, worktreePlace, type Worktree } from "./places.js";
 import { isIndexAsNoted, notePristine, type Pristine } from "./pristine.js";
-import { foreign, moveRef } from "./refs.js";
+import { foreign, moveRef, STEP_REASON } from "./refs.js";
 import { differences } from "./status.js";
 import { isLinked, restoreAccess, undo, unfinishedWork } from "./undo.js";
 import { requireDirectory } from "./worktree.js";
@@ -18,7 +19,7 @@ export interface AdvanceRequest {
   readonly from: string;
   readonly to: string;
   /** What is known of the commit that the branch goes to, if Towpath's index is at it: then one look may do. */
-  readonly expected?: { readonly tree: string; readonly directories: readonly RawPath[] } | null | undefined;
+  readonly expected?: Expected | null | undefined;
   /** Gitignore patterns of what is never removed, relative to the project's directory. */
   readonly exclude?: readonly string[] | undefined;
   /** Called before everything that changes something; throws when the worktree has passed to somebody else. */
@@ -53,13 +54,13 @@ export async function stillPristine(
 ): Promise<Pristine | null> {
   const isTouched = await isIndexTouched(worktree);
   if (isTouched || !(await isIndexAsNoted(worktree, { indexStamp }))) return null;
-  const expected = { tree, directories };
+  const expected = { tree, directories, isSeen: false };
   return look({ worktree, from: commit, to: commit, expected, exclude, signal });
 }
 
 async function moveBranch({ worktree, from, to, signal }: AdvanceRequest): Promise<void> {
   const ref = branchRef(worktree);
-  const answer = await moveRef({ repo: worktree, ref, to, from, reason: "towpath: step", signal });
+  const answer = await moveRef({ repo: worktree, ref, to, from, reason: STEP_REASON, signal });
   if (typeof answer === "string") return;
   throw foreign(
     `the branch ${worktree.branch} is at ${answer.actual ?? "no commit"}, not at ${from}: somebody else moved it`,
@@ -69,7 +70,7 @@ async function moveBranch({ worktree, from, to, signal }: AdvanceRequest): Promi
 }
 
 /**
- * Finds out, by one git process, that there is nothing to undo: what `undo` would bring in order is in order. Anything
+ * Finds out, by one git process if the files were not seen already, that there is nothing to undo: what `undo` would bring in order is in order. Anything
  * that is not as it should be is left for `undo` to find.
  */
 async function look(request: AdvanceRequest): Promise<Pristine | null> {
@@ -78,6 +79,8 @@ async function look(request: AdvanceRequest): Promise<Pristine | null> {
   await guard?.();
   // First, because looking refreshes Towpath's index; the copy still tells which files were touched.
   await publishIndex(worktree);
+  const { tree, directories } = expected;
+  if (expected.isSeen) return notePristine(worktree, { tree, directories, commit: to });
   const place = worktreePlace(worktree, await writeExcludes(worktree, exclude));
   const { isEmpty } = await differences({ worktree, commit: to, place, untracked: true, signal });
   if (!(await isIndexPublished(worktree))) {
@@ -85,7 +88,7 @@ async function look(request: AdvanceRequest): Promise<Pristine | null> {
     await restoreAccess(worktree, copy, signal);
     return null;
   }
-  return isEmpty ? notePristine(worktree, { ...expected, commit: to }) : null;
+  return isEmpty ? notePristine(worktree, { tree, directories, commit: to }) : null;
 }
 
 /** No link, lock, half-done merge or strange HEAD: what is told by the git directory's own files. */

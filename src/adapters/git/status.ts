@@ -46,15 +46,17 @@ export async function differences(request: {
 }
 
 /**
- * What differs between Towpath's index and the files, by one process; the index stays as it is. In place of
- * `git diff` and `git ls-files --others` where the index is known to be at the commit in question.
+ * What differs between Towpath's index and the files, by one process; the index stays as it is, unless it is to be
+ * refreshed. In place of `git diff` and `git ls-files --others` where the index is known to be at the commit in question.
  */
 export async function glanced(
   worktree: Worktree,
   place: GitPlace,
-  signal?: AbortSignal,
+  { signal, refresh }: { readonly signal?: AbortSignal | undefined; readonly refresh: boolean },
 ): Promise<{ differences: RawDifference[]; others: RawPath[]; branchAt: string | null }> {
-  const records = rawPaths(await status(place, "all", { signal }));
+  const records = rawPaths(
+    await status(place, "all", { signal, ...(refresh ? { env: { GIT_OPTIONAL_LOCKS: "1" } } : {}) }),
+  );
   const head = new Map(records.flatMap((record) => headerOf(record)));
   const commit = head.get("branch.oid") ?? "";
   const isOnBranch = head.get("branch.head") === worktree.branch && /^[0-9a-f]+$/.test(commit);
