@@ -133,9 +133,12 @@ export class Engine {
   }
 
   /** @throws EngineAnswer 404 where the image is missing, 409 where the name is taken */
-  async create(options: Docker.ContainerCreateOptions): Promise<string> {
-    const create = async (abortSignal: AbortSignal): Promise<Docker.Container> =>
-      this.#docker.createContainer({ ...options, abortSignal });
+  async create({ name, ...options }: Docker.ContainerCreateOptions): Promise<string> {
+    const create = async (abortSignal: AbortSignal): Promise<Docker.Container> => {
+      // dockerode would repeat everything in the address, which engines and proxies log: the secrets of the environment too.
+      const request = { _query: { name }, _body: options, abortSignal };
+      return this.#docker.createContainer(request);
+    };
     const { id: Id } = await this.#call("create a container", create, 404, 409);
     return CreatedContainer.parse({ Id }).Id;
   }
