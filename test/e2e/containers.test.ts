@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { mkdir, readdir, readFile, realpath, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readdir, readFile, realpath, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
 import { identityOf, projectIdSource } from "../../src/model/containers/labels.js";
@@ -280,6 +280,36 @@ describeWithEngine("a migration whose commands run in containers", () => {
     expect(view.waiting?.message).toContain("run a worker on the engine's");
     await stopped(blind);
     expect(await containersOf(blind)).toEqual([]);
+  }, 300_000);
+
+  it("goes on with the same container, and all of its output once, when the engine was away meanwhile", async () => {
+    const proxy = await recordingProxy(engine.host);
+    cleanups.push(() => proxy.close());
+    const here = await workbench(cleanups, FILES, {
+      ...process.env,
+      DOCKER_HOST: proxy.host,
+      DEPLOY_KEY: "canary-51f0-secret",
+    });
+    const handle = await here.start(
+      migrate(
+        `      - { id: long, run: "echo before; while [ ! -e deps/go ]; do sleep 0.1; done; echo meanwhile; touch deps/done" }`,
+      ),
+    );
+    const log = () => logOf(here, handle.workflowId, "long/attempt-1.run.log").catch(() => "");
+    await expect.poll(log, { timeout: 90_000 }).toContain("before");
+    const created = await containersOf(handle);
+    const deps = join(here.dataDir, "workspaces", handle.workflowId, "deps");
+    await mkdir(deps, { recursive: true });
+    await chmod(deps, 0o777);
+    proxy.isAway = true;
+    await writeFile(join(deps, "go"), "");
+    await expect.poll(() => readdir(deps), { timeout: 90_000 }).toContain("done");
+    proxy.isAway = false;
+    await expect(handle.result()).resolves.toMatchObject({ status: "completed" });
+    expect((await log()).match(/before|meanwhile/g)).toEqual(["before", "meanwhile"]);
+    const { steps } = await here.store.readManifest(handle.workflowId);
+    expect(steps?.["long"]).toMatchObject({ status: "completed", attempts: 1 });
+    expect(created).toHaveLength(1);
   }, 300_000);
 
   it("waits, and says so, while the engine is away", async () => {

@@ -103,25 +103,50 @@ describeWithRegistry("an image refresh on a real engine", () => {
   });
 
   it("keeps what containers use, in every state, also by two tags and by digest", async () => {
+    const repository = engine.repository("used");
+    await engine.published(`${repository}:1`);
+    const digest = await engine.docker.getImage(`${repository}:1`).inspect();
+    const byDigest = digest.RepoDigests.find((name) => name.startsWith(`${repository}@`)) ?? "";
+    const used: string[] = [digest.Id];
+    await engine.container({ Image: byDigest });
+    await engine.publishedNext(`${repository}:1`);
     for (const state of ["running", "paused", "created", "exited"]) {
-      const repository = engine.repository(`used-${state}`);
-      const old = await superseded(repository);
-      await engine.tag(old, `${repository}:second`);
-      const container = await engine.container({
-        Image: old,
-        Cmd: state === "exited" ? ["true"] : ["sleep", "600"],
-      });
+      const old = await engine.image(`${repository}:${state}`);
+      await engine.tag(old, `${repository}:${state}-too`);
+      const command = state === "exited" ? ["true"] : ["sleep", "600"];
+      const container = await engine.container({ Image: old, Cmd: command });
       if (state !== "created") await container.start();
       if (state === "paused") await container.pause();
       if (state === "exited") await container.wait();
-      const report = await refresh(`${repository}:1`);
-      expect(report).toMatchObject({ removed: [], failed: [] });
-      expect(reasons(report)[old]).toBe("in-use");
-      expect(await engine.hasImage(old)).toBe(true);
-      expect(await engine.imageId(`${repository}:second`)).toBe(old);
-      if (state === "paused") await container.unpause();
+      used.push(old);
     }
+    const unused = await engine.image(`${repository}:unused`);
+    const report = await refresh(`${repository}:1`);
+    expect(report).toMatchObject({ removed: [{ id: unused }], skipped: [], failed: [] });
+    const current = await engine.imageId(`${repository}:1`);
+    const inUse = used.map((id) => [id, "in-use"]);
+    expect(reasons(report)).toEqual({ ...Object.fromEntries(inUse), [current]: "current" });
+    for (const id of used) expect(await engine.hasImage(id)).toBe(true);
+    expect(await engine.hasImage(byDigest)).toBe(true);
+    expect(await engine.imageId(`${repository}:paused-too`)).toBe(
+      await engine.imageId(`${repository}:paused`),
+    );
   }, 300_000);
+
+  it("takes a digest for what is current, and removes what has only tags beside it", async () => {
+    const repository = engine.repository("digest");
+    const id = await engine.published(`${repository}:1`);
+    const { RepoDigests } = await engine.docker.getImage(id).inspect();
+    const reference = RepoDigests.find((name) => name.startsWith(`${repository}@`)) ?? "";
+    const other = await engine.image(`${repository}:other`);
+    const report = await refresh(reference);
+    expect(report).toMatchObject({
+      reference,
+      pulled: { digest: reference.slice(reference.indexOf("@") + 1), changed: false },
+      removed: [{ id: other }],
+    });
+    expect(reasons(report)).toEqual({ [id]: "current" });
+  });
 
   it("leaves alone what only looks like ours, and takes of a shared image only our names", async () => {
     const repository = engine.repository("app");

@@ -23,6 +23,8 @@ export interface RecordingProxy {
   instead: ((request: RecordedRequest) => { status: number; message: string } | undefined) | undefined;
   /** What is passed on for a body of JSON. */
   edit: ((body: string) => string) | undefined;
+  /** Breaks every connection off, and takes none until it is set back. */
+  set isAway(away: boolean);
   close(): Promise<void>;
 }
 
@@ -35,6 +37,7 @@ export async function recordingProxy(
   const socketPath = join(directory, "engine.sock");
   const target = targetOf(engine);
   const requests: RecordedRequest[] = [];
+  let away = false;
   let host = `unix://${socketPath}`;
   const proxy: RecordingProxy = {
     get host() {
@@ -44,6 +47,10 @@ export async function recordingProxy(
     before: undefined,
     instead: undefined,
     edit: undefined,
+    set isAway(value: boolean) {
+      away = value;
+      if (away) server.closeAllConnections();
+    },
     close: async () => {
       await new Promise((resolve) => {
         server.close(resolve);
@@ -63,6 +70,9 @@ export async function recordingProxy(
       await proxy.before?.(recorded);
       pass(target, incoming, outgoing, isJson ? (proxy.edit ?? String)(recorded.body) : null);
     })();
+  });
+  server.on("connection", (connection) => {
+    if (away) connection.destroy();
   });
   await new Promise<void>((resolve) => {
     if (tcp) server.listen(0, "127.0.0.1", resolve);

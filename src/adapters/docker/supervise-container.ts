@@ -41,9 +41,10 @@ export async function superviseContainer(
 ): Promise<ContainerEnd> {
   const over = new AbortController();
   const copying = copyLog(engine, id, supervision.output, over.signal);
+  const exit = exitOf(engine, id, over.signal);
   try {
     const first = await Promise.race([
-      exitOf(engine, id, over.signal).then((): CommandEnd => "exited"),
+      exit.then((): CommandEnd => "exited"),
       supervision.reached,
       failureOf(copying),
     ]);
@@ -51,13 +52,13 @@ export async function superviseContainer(
       return { end: "detached", status: await presentStatus(engine, id) };
     }
     if (first !== "exited") await engine.stop(id, supervision.graceSeconds);
-    const status = await exitOf(engine, id, over.signal);
+    const status = await exit;
     await Promise.race([copying, delay(DRAIN_MS, undefined, { signal: over.signal })]);
     return { end: first, status };
   } finally {
     over.abort();
-    // Reading was broken off here; what `output` threw has been passed on already.
-    await copying.catch(() => {});
+    // Both were broken off here; what failed before has been passed on already.
+    await Promise.allSettled([copying, exit]);
   }
 }
 
