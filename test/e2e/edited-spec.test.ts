@@ -186,6 +186,9 @@ describe("an edited spec", () => {
     const bench = await workbench(cleanups, FILES);
     const handle = await bench.start(specWith(TRIVIAL_GUARDRAIL + steps(A, ["third", "exit 3"])));
     await waitingFor(handle, "step-failed");
+    // The workflow says that it waits before its host has recorded so.
+    const recorded = (): Promise<unknown> => bench.store.readManifest(handle.workflowId);
+    await expect.poll(recorded, { timeout: 90_000 }).toMatchObject({ status: "waiting" });
     const before = await bench.store.readManifest(handle.workflowId);
     const invalid = specWith(TRIVIAL_GUARDRAIL + steps(["third", "true", "nobody"])).replace(
       "name: test",

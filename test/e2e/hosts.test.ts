@@ -68,7 +68,8 @@ describe("three workers with data directories of their own", () => {
     if (one === undefined || two === undefined || three === undefined)
       throw new Error("three were asked for");
     [first, second, third] = [one, two, three];
-    client = await connect({ address: one.env["TEMPORAL_ADDRESS"] ?? "", namespace: "default" });
+    const { TEMPORAL_ADDRESS: address = "", TEMPORAL_NAMESPACE: namespace = "" } = one.env;
+    client = await connect({ address, namespace });
     cleanups.push(() => client.connection.close());
   }, 300_000);
 

@@ -1,9 +1,11 @@
 import { type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { expect } from "vitest";
+import { expect, inject } from "vitest";
 import { z } from "zod";
 import { ensureEmbedded } from "../../src/adapters/temporal/embedded.js";
+import { EMBEDDED_NAMESPACE } from "../../src/adapters/temporal/target.js";
 import { type CliAnswer, type Home, makeHome } from "./cli.js";
+import { makeNamespace } from "./cluster/namespaces.js";
 
 const Hosts = z.object({
   hosts: z.array(
@@ -28,17 +30,33 @@ export interface Machine {
   launch(): void;
 }
 
-/** A Temporal server, and machines whose workers use it. */
-export async function machines(count: number, cleanups: (() => Promise<void>)[]): Promise<Machine[]> {
+/** Machines whose workers use one Temporal server: the one given, or one of their own. */
+export async function machines(
+  count: number,
+  cleanups: (() => Promise<void>)[],
+  server?: { readonly address: string },
+): Promise<Machine[]> {
+  const { address, namespace } =
+    server === undefined ? await temporalOfTheirOwn(cleanups) : { ...server, namespace: EMBEDDED_NAMESPACE };
+  const env = { TEMPORAL_ADDRESS: address, TEMPORAL_NAMESPACE: namespace };
+  return Promise.all(Array.from({ length: count }, () => machine(env, cleanups)));
+}
+
+/** An embedded server; in a run against a cluster, a namespace of their own there. */
+async function temporalOfTheirOwn(cleanups: (() => Promise<void>)[]) {
+  const namespace = EMBEDDED_NAMESPACE;
+  if (inject("temporalServer") === "cluster") {
+    const address = inject("temporalAddress");
+    return { address, namespace: await makeNamespace({ address, namespace }, "machines") };
+  }
   const serverHome = await makeHome("own");
   cleanups.push(() => serverHome.remove());
   const { address } = await ensureEmbedded({ dataDir: serverHome.dataDir, env: process.env });
-  return Promise.all(Array.from({ length: count }, () => machine(address, cleanups)));
+  return { address, namespace };
 }
 
-async function machine(address: string, cleanups: (() => Promise<void>)[]): Promise<Machine> {
+async function machine(env: Record<string, string>, cleanups: (() => Promise<void>)[]): Promise<Machine> {
   const home = await makeHome("own");
-  const env = { TEMPORAL_ADDRESS: address };
   const start = (): ChildProcess => {
     const worker = home.spawn(["worker"], env);
     worker.stdout?.resume();
