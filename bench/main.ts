@@ -11,6 +11,8 @@ import { benchSignature } from "./signature.js";
 import { benchRecovery } from "./recovery.js";
 import { benchStart } from "./start.js";
 import { benchSteps, benchStepsOnPostgres } from "./steps.js";
+import { benchFootprint } from "./footprint.js";
+import { benchThroughput } from "./throughput.js";
 import { printTable, type Section } from "./support/table.js";
 
 /**
@@ -29,10 +31,12 @@ const SECTIONS: Readonly<Record<string, () => Promise<Section | string>>> = {
   containers: benchContainers,
   comparison: benchComparison,
   "steps-on-postgres": benchStepsOnPostgres,
+  throughput: benchThroughput,
+  footprint: benchFootprint,
 };
 
 /** These take minutes of preparation, so they are measured only when they are named. */
-const NAMED_ONLY = new Set(["steps-on-postgres"]);
+const NAMED_ONLY = new Set(["steps-on-postgres", "throughput", "footprint"]);
 
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter((name) => !Object.hasOwn(SECTIONS, name));

@@ -1,11 +1,6 @@
-import { randomBytes } from "node:crypto";
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { z } from "zod";
-import { createMigrationId } from "../src/model/ids.js";
-import type { MigrationInput } from "../src/model/messages.js";
-import { WORKFLOW_QUEUE } from "../src/model/queues.js";
 import { Home } from "./support/home.js";
+import { startMigration } from "./support/migration.js";
 import { makeProject } from "./support/project.js";
 import type { Row, Section } from "./support/table.js";
 
@@ -44,31 +39,10 @@ async function atOnce(home: Home, count: number): Promise<Row[]> {
   ];
 }
 
-/** Starts a migration by the API, since a hundred processes of the CLI would be what is measured. */
 async function completed(home: Home, project: string, since: number): Promise<number> {
-  const client = await home.client();
-  const input = await inputOf(home, project);
-  const options = { workflowId: input.migrationId, taskQueue: WORKFLOW_QUEUE, args: [input] };
-  const handle = await client.workflow.start("migration", options);
+  const handle = await startMigration(home, project);
   await handle.result();
   return performance.now() - since;
-}
-
-async function inputOf(home: Home, source: string): Promise<MigrationInput> {
-  const host = JSON.parse(await readFile(join(home.dataDir, "host.json"), "utf8"));
-  return {
-    migrationId: createMigrationId({ now: new Date(), codebase: source, random: randomBytes(3) }),
-    name: "bench",
-    target: "next",
-    hostId: z.object({ hostId: z.string() }).parse(host).hostId,
-    source,
-    spec: { fileName: "towpath.yaml", text: await readFile(join(source, "towpath.yaml"), "utf8") },
-    params: {},
-    manual: false,
-    allowHost: true,
-    author: { name: "Bench", email: "bench@example.org" },
-    startedBy: "bench",
-  };
 }
 
 /** Looks at the memory of worker and server until it is stopped; answers the most that was seen, in MB. */

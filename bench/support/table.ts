@@ -2,7 +2,7 @@
 export interface Row {
   readonly name: string;
   readonly value: number;
-  readonly unit: "ms" | "s" | "MB" | "per s" | "bytes" | "events" | "×";
+  readonly unit: "ms" | "s" | "MB" | "per s" | "per min" | "bytes" | "events" | "×";
   readonly target?: number;
   readonly note?: string;
 }
