@@ -9,6 +9,8 @@ import { TowpathError } from "../model/errors.js";
 export const WorkerRegistration = BackgroundProcess.extend({
   /** `host:port` below which `/healthz` answers. */
   healthAddress: z.string(),
+  /** Whoever can read it here may ask about migrations there. */
+  key: z.string().optional(),
   startedAt: z.string(),
 });
 export type WorkerRegistration = z.infer<typeof WorkerRegistration>;
@@ -40,6 +42,7 @@ export async function registeredWorker(dataDir: string): Promise<WorkerRegistrat
 export async function registerThisWorker(
   dataDir: string,
   healthAddress: string,
+  key: string,
 ): Promise<() => Promise<void>> {
   const { state, registerLock } = workerPaths(dataDir);
   const self = identify(process.pid);
@@ -53,7 +56,7 @@ export async function registerThisWorker(
         `A worker for ${dataDir} runs already (process ${other.pid}). \`towpath down\` ends it; one is enough.`,
         { details: { pid: other.pid } },
       );
-    const registration: WorkerRegistration = { ...self, healthAddress, startedAt };
+    const registration: WorkerRegistration = { ...self, healthAddress, key, startedAt };
     await writePrivateFile(state, `${JSON.stringify(registration, null, 2)}\n`);
   });
   return () => withLock(registerLock, LOCK_WAIT_MS, () => unregister(state, process.pid));

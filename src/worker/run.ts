@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { createRequire } from "node:module";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "@temporalio/common";
@@ -19,6 +20,7 @@ import { WORKFLOW_QUEUE, hostQueue, type HostId } from "../model/queues.js";
 import type { HealthReport } from "./health-report.js";
 import { serveHealth } from "./health.js";
 import { jsonLogger } from "./log.js";
+import { MigrationDesk } from "./migration-desk.js";
 import type { WorkerParts } from "./parts.js";
 import { registerThisWorker } from "./registration.js";
 import { openSession, type Session, type SessionOptions } from "./session.js";
@@ -53,11 +55,16 @@ export async function runWorker(options: RunWorkerOptions): Promise<boolean> {
   const runtime = await installRuntime(settings, logger);
   try {
     const state = new WorkerState(options, runtime.metricsAddress);
-    const health = await serveHealth(settings.healthAddress, () => state.report());
+    const desk = new MigrationDesk(options);
+    const key = randomBytes(24).toString("base64url");
+    const keyed = { key, migration: (id: string) => desk.ask(id) };
+    const health = await serveHealth(settings.healthAddress, () => state.report(), keyed);
+    const place = { healthAddress: health.address, key };
     try {
-      return await runRegistered(options, settings.maxActivities, logger, state, health.address);
+      return await runRegistered(options, settings.maxActivities, logger, state, place);
     } finally {
       await health.close();
+      await desk.close();
     }
   } finally {
     await runtime.shutdown();
@@ -69,9 +76,9 @@ async function runRegistered(
   maxActivities: number,
   logger: Logger,
   state: WorkerState,
-  healthAddress: string,
+  { healthAddress, key }: { readonly healthAddress: string; readonly key: string },
 ): Promise<boolean> {
-  const unregister = await registerThisWorker(options.dataDir, healthAddress);
+  const unregister = await registerThisWorker(options.dataDir, healthAddress, key);
   const endHelper = await useSpawnHelper(nodeEntry(SPAWN_HELPER));
   const endRefUpdaters = keepRefUpdaters();
   try {

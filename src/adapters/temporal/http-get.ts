@@ -9,10 +9,14 @@ export interface HttpAnswer {
  * Asks a server of this machine. Not by `fetch`, which takes a command fifty milliseconds to load.
  * @throws Error when it does not answer in time, or breaks off
  */
-export function httpGet(url: string, timeoutMs: number): Promise<HttpAnswer> {
+export function httpGet(
+  url: string,
+  timeoutMs: number,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<HttpAnswer> {
   return new Promise((resolve, reject) => {
     const signal = AbortSignal.timeout(timeoutMs);
-    const request = get(url, { signal, agent: false }, (response) => {
+    const request = get(url, { signal, agent: false, headers }, (response) => {
       const chunks: Buffer[] = [];
       response.on("data", (chunk: Buffer) => chunks.push(chunk));
       response.once("error", reject);
