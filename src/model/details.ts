@@ -1,6 +1,6 @@
 import { adviceFor } from "./advice.js";
 import { absenceText, type HostAbsence } from "./hosts.js";
-import type { Waiting } from "./manifest.js";
+import { isTerminal, type Waiting } from "./manifest.js";
 import type { GateView, ProgressView, StepView } from "./messages.js";
 import { PHASES } from "./phases.js";
 import type { RequirementsView } from "./requirements/decision.js";
@@ -26,6 +26,7 @@ export function renderDetails({ progress, steps, gates }: DetailedView): string 
     headline(progress),
     ...absenceBlock(progress.absentHost ?? null),
     ...(progress.waiting === null ? [] : [waitingBlock(progress.migrationId, progress.waiting)]),
+    ...endBlock(progress),
     ...requirementsBlock(progress.requirements ?? null),
     ...testsBlock(progress.tests),
     phaseTable(progress, gates),
@@ -73,6 +74,17 @@ function waitingBlock(id: string, waiting: Waiting): string {
     "| --- | --- |",
     ...adviceFor(id, waiting).map(({ command, effect }) => row([code(command), cell(effect)])),
   ].join("\n");
+}
+
+/** How it ended, and what is left to do with it. */
+function endBlock({ migrationId, status, outcome = null, branch }: ProgressView): string[] {
+  if (outcome === null || !isTerminal(status)) return [];
+  const look = `See what was changed: ${code(`towpath diff ${migrationId}`)}`;
+  const merge = status === "completed" ? `, and merge ${code(branch)} as you merge any other branch` : "";
+  return [
+    `### It is ${status}: ${cell(outcome, MAX_MESSAGE)}`,
+    ...(branch === "" ? [] : [`${look}${merge}.`]),
+  ];
 }
 
 function requirementsBlock(view: RequirementsView | null): string[] {

@@ -174,6 +174,8 @@ export const ProgressView = z.object({
   percent: Percent,
   tests: TestsView,
   waiting: Waiting.nullable(),
+  /** Why it ended as it did; null while it goes on. */
+  outcome: z.string().nullable().optional(),
   /** Its host is away, and nothing goes on until it is back; null: it is there, as far as the migration was told. */
   absentHost: HostAbsence.nullable().optional(),
   startedAt: z.string(),

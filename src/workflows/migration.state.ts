@@ -28,6 +28,8 @@ export class MigrationState {
   waiting: Waiting | null = null;
   /** Its host is away: nothing goes on until it is back. */
   absentHost: HostAbsence | null = null;
+  /** Why it ended as it did; null while it goes on. */
+  outcome: string | null = null;
   paused = false;
   completedSteps = 0;
   totalSteps = 0;
@@ -131,6 +133,7 @@ export class MigrationState {
       percent: this.percent,
       tests: this.tests,
       waiting: this.waiting,
+      outcome: this.outcome,
       absentHost: this.absentHost,
       startedAt: this.startedAt,
       requirements: this.requirements,

@@ -208,6 +208,7 @@ class MigrationProcess {
     );
     if (tally !== undefined) this.state.noteCounts(tally);
     this.state.status = status;
+    this.state.outcome = reason;
     this.state.waiting = null;
     this.state.currentStep = null;
     this.refuseLetters();

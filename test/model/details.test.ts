@@ -21,6 +21,16 @@ describe("the details on a migration's page", () => {
     expect(text.indexOf("towpath retry")).toBeLessThan(text.indexOf("| phase |"));
   });
 
+  it("say how it ended, and what is left to do with it", () => {
+    const text = details({ status: "completed", outcome: "every gate was passed" });
+    expect(text).toContain("### It is completed: every gate was passed");
+    expect(text).toMatch(/`towpath diff mig_\S+`, and merge `towpath\/mig_/);
+    const rejected = details({ status: "rejected", outcome: "verify was rejected by Ada: *no*" });
+    expect(rejected).toContain(String.raw`### It is rejected: verify was rejected by Ada: \*no\*`);
+    expect(rejected).not.toContain("merge");
+    expect(details({ outcome: null })).not.toContain("It is");
+  });
+
   it("show phases with their gates, steps with attempts and durations, and tests before and now", () => {
     const tests = {
       before: { total: 2, passed: 2, failed: 0, skipped: 0 },

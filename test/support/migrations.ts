@@ -9,6 +9,7 @@ import type { MigrationInput, ProgressView } from "../../src/model/messages.js";
 import type { migration } from "../../src/workflows/migration.js";
 import * as contract from "../../src/workflows/migration.contract.js";
 import { createRepository, temporaryDirectory, type TestRepository } from "./repository.js";
+import { headOfPage } from "../../src/client/migrations/launch.js";
 import { connectClient, type RunningHost, startHost } from "./temporal.js";
 
 export type MigrationHandle = WorkflowHandleWithFirstExecutionRunId<typeof migration>;
@@ -47,25 +48,25 @@ export async function workbench(
       codebase: basename(repository.path),
       random: randomBytes(3),
     });
+    const whole: MigrationInput = {
+      migrationId,
+      name: "test",
+      target: "next",
+      hostId: host.hostId,
+      source: repository.path,
+      spec: spec === null ? null : { fileName: "towpath.yaml", text: spec },
+      params: {},
+      manual: false,
+      allowHost: true,
+      author: { name: "Ada", email: "ada@example.org" },
+      startedBy: "ada",
+      ...input,
+    };
     return await client.workflow.start<typeof migration>(contract.MIGRATION_WORKFLOW, {
       workflowId: migrationId,
       taskQueue: host.workflowQueue,
-      args: [
-        {
-          migrationId,
-          name: "test",
-          target: "next",
-          hostId: host.hostId,
-          source: repository.path,
-          spec: spec === null ? null : { fileName: "towpath.yaml", text: spec },
-          params: {},
-          manual: false,
-          allowHost: true,
-          author: { name: "Ada", email: "ada@example.org" },
-          startedBy: "ada",
-          ...input,
-        },
-      ],
+      args: [whole],
+      ...headOfPage(whole),
     });
   };
   return { client, host, dataDir, store, repository, start };

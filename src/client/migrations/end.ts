@@ -2,6 +2,7 @@ import { Json } from "../../model/json.js";
 import { isTerminal } from "../../model/manifest.js";
 import type { CommandResult } from "../command.js";
 import { EXIT_CODES } from "../errors.js";
+import { printable } from "../printable.js";
 import type { FollowEnd } from "./follow.js";
 
 /** What became of it: the migration's own status or, where Temporal ended its workflow, that. */
@@ -19,9 +20,11 @@ export function endResult(end: FollowEnd): CommandResult {
     };
   }
   const status = outcomeOf(end);
+  const { outcome } = end.progress;
+  const why = status === "completed" || !outcome ? "." : `: ${printable(outcome)}.`;
   const branchText = branch === "" ? "" : ` Branch: ${branch}`;
   return {
-    text: `${id} ${status}.${branchText}`,
+    text: `${id} ${status}${why}${branchText}`,
     data: Json.parse({ id, status, ended: true, branch }),
     ...(status === "completed" ? {} : { exitCode: EXIT_CODES["migration-failed"] }),
   };

@@ -92,6 +92,15 @@ interface StartOptions {
   readonly reuse?: "REJECT_DUPLICATE" | "ALLOW_DUPLICATE";
 }
 
+/** What stands at the head of a migration's page, and never changes. */
+export function headOfPage(input: MigrationInput): { staticSummary: string; staticDetails: string } {
+  const { name, target, spec } = input;
+  return {
+    staticSummary: `${name} → ${target}`,
+    staticDetails: renderStaticDetails({ ...input, spec: spec?.fileName ?? null }),
+  };
+}
+
 /**
  * Starts the workflow that an input describes.
  * @throws TowpathError `MigrationExists`, `TemporalUnreachable`
@@ -110,8 +119,7 @@ export async function startWorkflow(
       workflowIdReusePolicy: reuse,
       args: [input],
       memo: { name, target, source, host: hostId, ...(sealed ? { [SEALED_MEMO]: true } : {}) },
-      staticSummary: `${name} → ${target}`,
-      staticDetails: renderStaticDetails({ ...input, spec: input.spec?.fileName ?? null }),
+      ...headOfPage(input),
       typedSearchAttributes: startPairs(startAttributes(input, kind, sealed)),
     });
   } catch (error) {

@@ -101,6 +101,7 @@ export function localProgress(manifest: Manifest, written: Plan | null): Progres
     percent: progressPercent(manifest),
     tests: testsOf(manifest),
     waiting: manifest.waiting_for ?? null,
+    outcome: manifest.outcome ?? null,
     startedAt: manifest.created_at,
     requirements: manifest.requirements ?? null,
   };

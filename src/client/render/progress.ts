@@ -70,6 +70,7 @@ export function renderProgress(view: ProgressView, now: Date): string {
     ["name", view.name],
     ["target", view.target],
     ["status", `${view.status}, ${view.percent} %`],
+    ["outcome", view.outcome ?? ""],
     ["phases", PHASES.map((phase) => `${MARKS[view.phases[phase]]} ${phase}`).join("  ")],
     ["steps", stepsText(view)],
     ["tests", testsLine(view.tests)],
