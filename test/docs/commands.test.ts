@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { rememberConsent } from "../../src/adapters/consent/consents.js";
 import { HAS_REGISTRY, TestEngine } from "../support/engine.js";
 import { leaveMigration } from "../support/predecessor.js";
-import { definitionOf, DOCUMENTS, mentionsIn, shellBlocks, stands } from "./pages.js";
+import { definitionOf, DOCUMENTS, mentionsIn, shellBlocks, stands, textOf } from "./pages.js";
 import { makeMachine, type Machine } from "./scene.js";
 
 const JUNIT = 'node --test --test-reporter=junit --test-reporter-destination="$TOWPATH_OUT/r.xml"';
@@ -198,8 +198,11 @@ const ENGINE_SCENES: typeof SCENES = {
   },
 };
 
-/** What a page shows of a command that is no `towpath`, and the test that runs it. */
-const ELSEWHERE: Readonly<Record<string, string>> = { "README.md": "test/docs/readme.test.ts" };
+/** Pages and commands that only another test can set the scene for. */
+const ELSEWHERE: Readonly<Record<string, string>> = {
+  "README.md": "test/docs/readme.test.ts",
+  recover: "test/faults/server.test.ts",
+};
 
 const scenes = { ...SCENES, ...(HAS_REGISTRY ? ENGINE_SCENES : {}) };
 
@@ -211,6 +214,10 @@ describe("every command that a document names", () => {
       return definitionOf(words) === undefined || odd.length > 0 ? [words.join(" ")] : [];
     });
     expect(unknown).toEqual([]);
+  });
+
+  it.each(Object.entries(ELSEWHERE))("and that needs a scene of its own (%s) is run in %s", (name, test) => {
+    expect(textOf(test)).toContain(name);
   });
 
   it.each(DOCUMENTS.filter((document) => shellBlocks(document).length > 0))(
@@ -250,7 +257,9 @@ describe("the commands of the documentation", { timeout: 900_000 }, () => {
       mentionsIn(document)
         .filter(
           (mention) =>
-            !(mention.words[0] === "image" && !HAS_REGISTRY) && !runs.some((run) => stands(mention, run)),
+            !(mention.words[0] === "image" && !HAS_REGISTRY) &&
+            !Object.hasOwn(ELSEWHERE, mention.words[0] ?? "") &&
+            !runs.some((run) => stands(mention, run)),
         )
         .map(({ words }) => `${document}: towpath ${words.join(" ")}`),
     );

@@ -37,7 +37,7 @@ export function mentionsIn(document: string): Mention[] {
   const found = textOf(document).matchAll(/(?:^ *|`|<\()towpath (?<rest>[a-z][^`\n)]*)/gm);
   return [...found].map((match) => {
     // What the shell does with it is no part of it.
-    const [command = ""] = (match.groups?.["rest"] ?? "").split(/ (?:#|\|\|?|&&?|[<>]) ?/);
+    const [command = ""] = (match.groups?.["rest"] ?? "").split(/ (?:#|\|\|?|&&?|[<>] ) ?/);
     const words = command.trim().split(/\s+/);
     return { words, options: words.flatMap((word) => /^--[a-z-]+/.exec(word)?.[0] ?? []) };
   });
