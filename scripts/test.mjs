@@ -19,6 +19,11 @@ const checks = [
   { name: "build", command: ["node", "scripts/build.mjs"] },
 ];
 
+/** What runs against Temporal's distributed engine as well as against the embedded server. */
+const ON_CLUSTER = ["test/e2e", "test/workflows", "test/dashboard"];
+const CLUSTER_IMPOSSIBLE = 3;
+
+let tested = 0;
 const counts = { passed: 0, failed: 0, skipped: 0 };
 for (const { name, command } of checks) {
   console.log(`── ${name}`);
@@ -26,30 +31,49 @@ for (const { name, command } of checks) {
   else counts.failed += 1;
 }
 
-console.log("── tests");
-const green = run([
-  "vitest",
-  "run",
-  "--reporter=default",
-  "--reporter=json",
-  `--outputFile.json=${reportFile}`,
-  ...process.argv.slice(2),
-]);
-const report = readReport();
-counts.passed += report.passed;
-counts.failed += report.failed;
-counts.skipped += report.skipped;
-// A suite that could not even be loaded, or an error outside of every test, is a failure too.
-if (!green && report.failed === 0) counts.failed += 1;
+const filters = process.argv.slice(2);
+// A part that was asked for, or a server that was chosen, is all that is wanted.
+const isWhole = filters.length === 0 && !process.env.TOWPATH_TEST_SERVER;
+const onCluster = isWhole && clusterIsReady();
+test("tests", filters, {});
+if (onCluster) {
+  test("tests on a cluster", ON_CLUSTER, { TOWPATH_TEST_SERVER: "cluster" });
+}
 rmSync(reports, { recursive: true, force: true });
 
 const skipped = counts.skipped > 0 ? `, ${counts.skipped} skipped` : "";
 console.log(`${counts.passed} passed, ${counts.failed} failed${skipped}`);
-process.exitCode = counts.failed === 0 && report.passed > 0 ? 0 : 1;
+process.exitCode = counts.failed === 0 && tested > 0 ? 0 : 1;
 
-function run([program, ...args]) {
+function test(name, files, env) {
+  console.log(`── ${name}`);
+  rmSync(reportFile, { force: true });
+  const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${reportFile}`];
+  const green = run(["vitest", "run", ...reporters, ...files], env);
+  const report = readReport();
+  tested += report.passed;
+  counts.passed += report.passed;
+  counts.failed += report.failed;
+  counts.skipped += report.skipped;
+  // A suite that could not even be loaded, or an error outside of every test, is a failure too.
+  if (!green && report.failed === 0) counts.failed += 1;
+}
+
+/** Builds the server where it is not built yet. In CI the cluster must be there; elsewhere its tests are skipped. */
+function clusterIsReady() {
+  console.log("── Temporal cluster");
+  const prepare = ["--import", "tsx", "test/support/cluster/prepare.ts"];
+  const { status } = spawnSync(process.execPath, prepare, { cwd: root, stdio: "inherit" });
+  if (status === 0) return true;
+  const mayBeMissing = status === CLUSTER_IMPOSSIBLE && process.env.CI !== "true" && process.env.CI !== "1";
+  if (mayBeMissing) console.error(`Skipped on a cluster: ${ON_CLUSTER.join(", ")}`);
+  else counts.failed += 1;
+  return false;
+}
+
+function run([program, ...args], env = {}) {
   const bin = program === "node" ? process.execPath : join(root, "node_modules", ".bin", program);
-  return spawnSync(bin, args, { cwd: root, stdio: "inherit" }).status === 0;
+  return spawnSync(bin, args, { cwd: root, stdio: "inherit", env: { ...process.env, ...env } }).status === 0;
 }
 
 function readReport() {
