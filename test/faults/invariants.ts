@@ -1,6 +1,6 @@
 import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
-import type { Client } from "@temporalio/client";
+import type { WorkflowClient } from "@temporalio/client";
 import { Worker } from "@temporalio/worker";
 import { inject, expect } from "vitest";
 import { z } from "zod";
@@ -10,6 +10,7 @@ import { migrationBranch } from "../../src/model/ids.js";
 import { entryFileName, readEntry, replay } from "../../src/model/manifest-chain.js";
 import { Manifest, TERMINAL_STATUSES } from "../../src/model/manifest.js";
 import { PHASES } from "../../src/model/phases.js";
+import type { MigrationHandle } from "../support/migrations.js";
 import type { TestRepository } from "../support/repository.js";
 import { quietRuntime } from "../support/temporal.js";
 
@@ -31,12 +32,15 @@ export async function userSide(repository: TestRepository): Promise<string> {
 /**
  * What must be so of every migration whatever died, was delivered twice or stood still (reference: reliability.md,
  * I1–I9). `isOver`: nothing of it runs any more, so that nothing may be left of it either.
+ * @param of its handle; its id alone where no workflow ran whose history could replay
  */
 export async function checkInvariants(
   scene: Scene,
-  id: string,
+  of: MigrationHandle | string,
   { isOver = true }: { readonly isOver?: boolean } = {},
 ): Promise<Manifest> {
+  const id = typeof of === "string" ? of : of.workflowId;
+  if (typeof of !== "string") await checkReplay(of.client, id, of.firstExecutionRunId);
   const store = new MigrationStore({ dataDir: scene.dataDir });
   const manifest = await store.readManifest(id);
   await checkChain(store, id);
@@ -48,7 +52,7 @@ export async function checkInvariants(
 }
 
 /** I1, I2, I6 and that no status goes back unasked. */
-async function checkChain(store: MigrationStore, id: string): Promise<void> {
+export async function checkChain(store: MigrationStore, id: string): Promise<void> {
   const { version, operations } = await store.verifyChain(id);
   expect(operations).toHaveLength(version);
   let document: unknown = null;
@@ -79,6 +83,12 @@ function backwards(before: Manifest, after: Manifest): string[] {
     const [was, is] = [before.phases[phase]?.status ?? "pending", after.phases[phase]?.status ?? "pending"];
     if (PHASE_RANK[is] < PHASE_RANK[was]) found.push(`${phase}: ${was} → ${is}`);
   }
+  return [...found, ...stepsBackwards(before, after)];
+}
+
+/** What was done of the steps and is done no more. */
+export function stepsBackwards(before: Manifest, after: Manifest): string[] {
+  const found: string[] = [];
   for (const [step, record] of Object.entries(before.steps ?? {})) {
     const status = after.steps?.[step]?.status;
     if (record.status === "completed" && status !== "completed") found.push(`${step}: ${status ?? "gone"}`);
@@ -144,14 +154,20 @@ async function checkNothingLeft(scene: Scene, manifest: Manifest): Promise<void>
   const worktrees = await scene.repository.git("worktree", "list", "--porcelain");
   expect(worktrees).not.toContain(manifest.id);
   expect(await exists(join(scene.dataDir, "workspaces", manifest.id))).toBe(false);
-  const left = [
-    ...(await filesBelow(join(scene.repository.path, ".git"))).filter((path) => path.endsWith(".lock")),
-    ...(await filesBelow(join(scene.dataDir, "migrations"))).filter((path) =>
-      /(^|\/)\.(tmp|new)-|\.lock(\/|$)/.test(path),
-    ),
-  ];
-  expect(left).toEqual([]);
+  expect((await filesBelow(scene.dataDir)).filter(isLeftover)).toEqual([]);
+  expect((await filesBelow(join(scene.repository.path, ".git"))).filter(isGitLeftover)).toEqual([]);
+  expect((await filesBelow(join(scene.repository.path, ".towpath"))).filter(isLeftover)).toEqual([]);
   expect(manifest.lease ?? null).toBeNull();
+}
+
+/** A lock, or a temporary file of one of the ways in which Towpath names them. */
+function isLeftover(path: string): boolean {
+  return /(^|\/)\.(tmp|new)-|(\.|-)lock$|\.tmp$|(^|\/)\.staging\//.test(path);
+}
+
+/** Git's locks, and what Towpath keeps beside a worktree's index. */
+function isGitLeftover(path: string): boolean {
+  return /\.lock$|(^|\/)towpath-/.test(path);
 }
 
 export async function exists(path: string): Promise<boolean> {
@@ -171,10 +187,10 @@ const ContinuedAs = z.looseObject({
 });
 
 /** Every run of a migration, from its first one on, as Temporal has it. */
-export async function historiesOf(client: Client, id: string, firstRunId: string) {
+export async function historiesOf(client: WorkflowClient, id: string, firstRunId: string) {
   const histories = [];
   for (let runId: string | undefined = firstRunId; runId !== undefined && runId !== "";) {
-    const history = await client.workflow.getHandle(id, runId).fetchHistory();
+    const history = await client.getHandle(id, runId).fetchHistory();
     histories.push(history);
     const last = ContinuedAs.safeParse(history.events?.at(-1));
     runId = last.success
@@ -185,12 +201,14 @@ export async function historiesOf(client: Client, id: string, firstRunId: string
 }
 
 /** I9: all of a migration's history replays on this version's workflows. */
-export async function checkReplay(client: Client, id: string, firstRunId: string): Promise<void> {
+export async function checkReplay(client: WorkflowClient, id: string, firstRunId: string): Promise<void> {
+  for (const history of await historiesOf(client, id, firstRunId)) await replayHistory(history, id);
+}
+
+export async function replayHistory(history: unknown, id: string): Promise<void> {
   quietRuntime();
   const workflowBundle = { code: await readFile(inject("workflowBundle"), "utf8") };
-  for (const history of await historiesOf(client, id, firstRunId)) {
-    await Worker.runReplayHistory({ workflowBundle }, history, id);
-  }
+  await Worker.runReplayHistory({ workflowBundle }, history, id);
 }
 
 /** I10: a secret is in no file below these directories and in no git object, by path. */

@@ -8,14 +8,14 @@ import { createMigrationId } from "../../src/model/ids.js";
 import type { migration } from "../../src/workflows/migration.js";
 import * as contract from "../../src/workflows/migration.contract.js";
 import { cleanUp, type MigrationHandle, workbench, type Workbench } from "../support/migrations.js";
-import { checkInvariants, checkReplay, type Scene, userSide } from "./invariants.js";
+import { checkInvariants, type Scene, userSide } from "./invariants.js";
 import { waitsFor } from "./support/waiting.js";
 import { FIVE_STEP_FILES, FIVE_STEP_TEXT, FIVE_STEPS } from "./support/fleet.js";
 
 const cleanups: (() => Promise<void>)[] = [];
 afterAll(() => cleanUp(cleanups));
 
-const LIMIT_MS = 120_000;
+const LIMIT_MS = 900_000;
 
 /** The five steps, with a person who lets the migration into `migrate`. */
 const BY_HAND = FIVE_STEPS.replace("guardrail: {", "guardrail: { manual: true,");
@@ -53,9 +53,8 @@ async function advanceAgain(handle: MigrationHandle): Promise<void> {
 
 async function expectCompleted({ bench, handle, scene, branch }: Waiting): Promise<void> {
   await expect(handle.result()).resolves.toMatchObject({ status: "completed" });
-  await checkInvariants(scene, handle.workflowId);
+  await checkInvariants(scene, handle);
   expect(await bench.repository.git("show", `${branch}:steps.txt`)).toBe(FIVE_STEP_TEXT);
-  await checkReplay(bench.client, handle.workflowId, handle.firstExecutionRunId);
 }
 
 interface Damage {
@@ -193,8 +192,9 @@ describe.concurrent("a migration meets", () => {
       );
       expect(await repository.git("rev-parse", `towpath/${id}`)).toBe(other);
       await repository.git("branch", "--move", `towpath/${id}`, "mine");
+      const scene = { ...bench, before: await userSide(repository) };
       await handle.executeUpdate(contract.retry, { args: [{ by: "ada" }] });
-      await expect(handle.result()).resolves.toMatchObject({ status: "completed" });
+      await expectCompleted({ bench, handle, scene, branch: `towpath/${id}` });
     },
     LIMIT_MS,
   );

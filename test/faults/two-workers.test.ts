@@ -4,13 +4,13 @@ import { afterAll, describe, expect, it } from "vitest";
 import { MigrationStore } from "../../src/adapters/store/migration-store.js";
 import { eventually } from "./support/waiting.js";
 import { cleanUp } from "../support/migrations.js";
-import { checkInvariants, checkReplay } from "./invariants.js";
+import { checkInvariants } from "./invariants.js";
 import { FIVE_STEP_FILES, FIVE_STEP_TEXT, FIVE_STEPS, Fleet } from "./support/fleet.js";
 
 const cleanups: (() => Promise<void>)[] = [];
 afterAll(() => cleanUp(cleanups));
 
-const LIMIT_MS = 240_000;
+const LIMIT_MS = 900_000;
 
 describe("two workers of one host", () => {
   it(
@@ -21,10 +21,11 @@ describe("two workers of one host", () => {
       fleet.launch();
       const handles = await Promise.all([fleet.start(FIVE_STEPS), fleet.start(FIVE_STEPS)]);
       await Promise.all(handles.map((handle) => handle.result()));
-      for (const { workflowId } of handles) {
-        const manifest = await checkInvariants(fleet, workflowId);
+      for (const handle of handles) {
+        const manifest = await checkInvariants(fleet, handle);
         expect(manifest.status).toBe("completed");
-        expect(await fleet.repository.git("show", `towpath/${workflowId}:steps.txt`)).toBe(FIVE_STEP_TEXT);
+        const text = await fleet.repository.git("show", `towpath/${handle.workflowId}:steps.txt`);
+        expect(text).toBe(FIVE_STEP_TEXT);
       }
     },
     LIMIT_MS,
@@ -106,9 +107,8 @@ async function untilStep(fleet: Fleet, id: string, step: string): Promise<void> 
 async function expectUndisturbed(fleet: Fleet, handle: Awaited<ReturnType<Fleet["start"]>>): Promise<void> {
   // The sleeper takes part again: what it still wanted to write would be there when another migration is done.
   await (await fleet.start(FIVE_STEPS)).result();
-  const manifest = await checkInvariants(fleet, handle.workflowId);
+  const manifest = await checkInvariants(fleet, handle);
   expect(manifest.status).toBe("completed");
   expect(manifest.undone ?? []).toEqual([]);
   expect(await fleet.repository.git("show", `towpath/${handle.workflowId}:steps.txt`)).toBe(FIVE_STEP_TEXT);
-  await checkReplay(fleet.client, handle.workflowId, handle.firstExecutionRunId);
 }

@@ -28,6 +28,9 @@ export interface Aim {
   readonly signal: "SIGKILL" | "SIGSTOP";
 }
 
+/** `PENDING_ACTIVITY_STATE_STARTED` */
+const STARTED = 2;
+
 let installed: Promise<string> | undefined;
 
 /** A host whose worker is a process, with its data directory and a repository. */
@@ -39,7 +42,10 @@ export class Fleet implements Scene {
   pollers: number | null = null;
   /** What the next process does. */
   roles: readonly ("workflow" | "host")[] = ["workflow", "host"];
+  /** Temporal is told of a death at once, instead of waiting for the heartbeats to stay out. */
+  reportsDeaths = false;
   private isEnded = false;
+  private readonly started: MigrationHandle[] = [];
   readonly hostId = `fault-${randomBytes(4).toString("hex")}`;
   readonly log: string;
 
@@ -108,14 +114,28 @@ export class Fleet implements Scene {
       this.living.splice(this.living.indexOf(child), 1);
       if (this.isEnded) return;
       this.deaths += 1;
-      this.launch(next);
+      void this.succeed(next);
     });
     return child;
   }
 
+  private async succeed(next: Aim | null): Promise<void> {
+    if (this.reportsDeaths) for (const handle of this.started) await this.reportDeath(handle);
+    if (!this.isEnded) this.launch(next);
+  }
+
+  /** Fails what the dead worker was at, as its heartbeat's timeout would do some seconds later. */
+  private async reportDeath(handle: MigrationHandle): Promise<void> {
+    const { raw, workflowId } = await handle.describe();
+    for (const { activityId, state } of raw.pendingActivities ?? []) {
+      if (typeof activityId !== "string" || state !== STARTED) continue;
+      await this.client.activity.fail({ workflowId, activityId }, new Error("its worker was killed"));
+    }
+  }
+
   async start(spec: string | null, input: Partial<MigrationInput> = {}): Promise<MigrationHandle> {
     const migrationId = createMigrationId({ now: new Date(), codebase: "project", random: randomBytes(3) });
-    return await this.client.workflow.start<typeof migration>(contract.MIGRATION_WORKFLOW, {
+    const handle = await this.client.workflow.start<typeof migration>(contract.MIGRATION_WORKFLOW, {
       workflowId: migrationId,
       taskQueue: `towpath-${this.hostId}`,
       args: [
@@ -135,6 +155,8 @@ export class Fleet implements Scene {
         },
       ],
     });
+    this.started.push(handle);
+    return handle;
   }
 
   async end(): Promise<void> {
@@ -147,8 +169,14 @@ export class Fleet implements Scene {
   }
 }
 
-/** Five steps, one behind the other, each of which writes its name once for every run of it. */
-export const FIVE_STEPS = `
+/** Steps one behind the other, each of which writes its name once for every run of it. */
+function specOf(names: readonly string[]): string {
+  const steps = names.map((id, index) => {
+    const needs = index === 0 ? "" : `, needs: [${names[index - 1] ?? ""}]`;
+    const run = `echo ${id} >> steps.txt; echo x > made-by-${id}.txt`;
+    return `      - { id: ${id}, run: "${run}", verify: ["test $(tail -n 1 steps.txt) = ${id}"]${needs} }`;
+  });
+  return `
 version: 1
 name: fault
 target: next
@@ -158,14 +186,18 @@ phases:
   guardrail: { features: [{ id: stands, description: it stands, test: "true" }] }
   migrate:
     steps:
-${["one", "two", "three", "four", "five"]
-  .map(
-    (id, index, all) =>
-      `      - { id: ${id}, run: "echo ${id} >> steps.txt; echo x > made-by-${id}.txt", verify: ["test $(tail -n 1 steps.txt) = ${id}"]${index === 0 ? "" : `, needs: [${all[index - 1] ?? ""}]`} }`,
-  )
-  .join("\n")}
-  verify: { gate: { run: ["test $(wc -l < steps.txt) -eq 5", "test -e deps/marker"] } }
+${steps.join("\n")}
+  verify: { gate: { run: ["test $(wc -l < steps.txt) -eq ${names.length}", "test -e deps/marker"] } }
 `;
+}
+
+export const FIVE_STEPS = specOf(["one", "two", "three", "four", "five"]);
+
+/** Enough where the third step would go the ways of the second again. */
+export const TWO_STEPS = specOf(["one", "two"]);
+
+/** What the branch of {@link TWO_STEPS} holds in the end. */
+export const TWO_STEP_TEXT = "one\ntwo";
 
 export const FIVE_STEP_FILES = { "steps.txt": "", "src/app.txt": "old\n", ".gitignore": "deps/\n" };
 

@@ -22,9 +22,14 @@ export interface Running extends Scene {
   readonly id: string;
 }
 
-export async function startMigration(cleanups: (() => Promise<void>)[]): Promise<Running> {
+/** @param furnish what is done to the empty home before */
+export async function startMigration(
+  cleanups: (() => Promise<void>)[],
+  furnish: (home: Home) => Promise<void> = async () => {},
+): Promise<Running> {
   const home = await makeHome("own");
   cleanups.push(() => home.remove());
+  await furnish(home);
   const repository = await createRepository(join(home.dataDir, "..", "project"), {
     ...FIVE_STEP_FILES,
     "towpath.yaml": SLOW,
@@ -53,7 +58,7 @@ export function kill(pid: number): void {
 export async function expectCompleted(running: Running): Promise<void> {
   const { home, id, repository } = running;
   await expect
-    .poll(async () => statusOf(await home.run(["status", id, "--json"])), { timeout: 180_000, interval: 500 })
+    .poll(async () => statusOf(await home.run(["status", id, "--json"])), { timeout: 600_000, interval: 500 })
     .toBe("completed");
   await checkInvariants(running, id);
   expect(await repository.git("show", `towpath/${id}:steps.txt`)).toBe(FIVE_STEP_TEXT);
@@ -62,7 +67,7 @@ export async function expectCompleted(running: Running): Promise<void> {
   try {
     const client = new Client({ connection });
     const { runId } = await client.workflow.getHandle(id).describe();
-    await checkReplay(client, id, runId);
+    await checkReplay(client.workflow, id, runId);
   } finally {
     await connection.close();
   }

@@ -7,7 +7,7 @@ import type { MigrationHandle } from "../../support/migrations.js";
 export async function eventually(
   what: string,
   holds: () => Promise<boolean>,
-  limitMs = 150_000,
+  limitMs = 600_000,
 ): Promise<void> {
   const deadline = Date.now() + limitMs;
   while (!(await holds())) {
