@@ -113,5 +113,5 @@ async function expectUnharmed(client: Client, running: Running): Promise<void> {
   expect(manifest.status).toBe("completed");
   expect(await repository.git("show", `towpath/${id}:steps.txt`)).toBe(FIVE_STEP_TEXT);
   const { runId } = await handle.describe();
-  await checkReplay(client, id, runId);
+  await checkReplay(client.workflow, id, runId);
 }

@@ -1,7 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { closeSync, openSync, rmSync, statfsSync, writeSync } from "node:fs";
-import { chmod, mkdtemp } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { chmod } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, describe, expect, it } from "vitest";
@@ -13,44 +11,12 @@ import { installation } from "../support/installation.js";
 import { cleanUp } from "../support/migrations.js";
 import { temporaryDirectory } from "../support/repository.js";
 import { checkInvariants } from "./invariants.js";
-import { FIVE_STEP_FILES, FIVE_STEP_TEXT, FIVE_STEPS } from "./support/fleet.js";
+import { fill, smallDisk } from "./support/disk.js";
+import { FIVE_STEP_FILES, TWO_STEP_TEXT, TWO_STEPS } from "./support/fleet.js";
 import { activitiesOn, execute, type Ground, makeGround, travel } from "./support/journey.js";
 
 const cleanups: (() => Promise<void>)[] = [];
 afterEach(() => cleanUp(cleanups));
-
-function run(command: string, ...args: string[]): { status: number | null; stderr: string } {
-  return spawnSync(command, args, { encoding: "utf8" });
-}
-
-/** A small file system of a test's own; null where this user may not mount one. */
-async function smallDisk(): Promise<string | null> {
-  const directory = await mkdtemp(join(tmpdir(), "towpath-disk-"));
-  if (run("mount", "-t", "tmpfs", "-o", "size=12m,mode=0755", "towpath-test", directory).status !== 0)
-    return null;
-  cleanups.push(async () => {
-    run("umount", "--lazy", directory);
-    rmSync(directory, { recursive: true, force: true });
-  });
-  return directory;
-}
-
-/** Leaves at most so many bytes free. */
-function fill(disk: string, leave: number): () => void {
-  const path = join(disk, "filler");
-  const file = openSync(path, "w");
-  const { bavail, bsize } = statfsSync(disk);
-  const block = Buffer.alloc(64 * 1024);
-  let left = bavail * bsize - leave;
-  try {
-    while (left > 0) left -= writeSync(file, block, 0, Math.min(left, block.length));
-  } catch (error) {
-    // Others wrote meanwhile: full is full.
-    if (!(error instanceof Error && "code" in error && error.code === "ENOSPC")) throw error;
-  }
-  closeSync(file);
-  return () => rmSync(path);
-}
 
 const CLEAR = /no space|ENOSPC|EROFS|[Rr]ead-only|unable to write|cannot|Cannot|failed/;
 
@@ -58,14 +24,20 @@ async function expectWhole(ground: Ground): Promise<void> {
   const manifest = await checkInvariants(ground, ground.id);
   expect(manifest.status).toBe("completed");
   const text = await ground.repository.git("show", `towpath/${ground.id}:steps.txt`);
-  expect(text).toBe(FIVE_STEP_TEXT);
+  expect(text).toBe(TWO_STEP_TEXT);
 }
+
+/** The last step's tests are reported on, so that reports are written too. */
+const REPORTED = TWO_STEPS.replace(
+  /(id: two, run: "[^"]*)"/,
+  '$1; echo \'<testsuite><testcase name=\\"t\\"/></testsuite>\' > $TOWPATH_OUT/t.xml", report: t.xml',
+);
 
 /** Delivers each activity on a disk that is spoilt in several ways first, and then on a good one. */
 async function travelOn(disk: string, ways: readonly (() => () => void)[]): Promise<TowpathError[]> {
   const ground = await makeGround(cleanups, FIVE_STEP_FILES, disk);
   const errors: TowpathError[] = [];
-  await travel(ground, FIVE_STEPS, async (name, activity) => {
+  await travel(ground, REPORTED, async (name, activity) => {
     let execution = 0;
     for (const spoil of ways) {
       execution += 1;
@@ -88,7 +60,7 @@ async function travelOn(disk: string, ways: readonly (() => () => void)[]): Prom
 
 describe("a disk that is full", () => {
   it("at any activity is told clearly, and the activity succeeds when there is room", async ({ skip }) => {
-    const disk = await smallDisk();
+    const disk = await smallDisk(cleanups);
     if (disk === null) {
       skip("only root may mount a disk");
       return;
@@ -102,19 +74,19 @@ describe("a disk that is full", () => {
       expect(message).toMatch(CLEAR);
       expect(["StorageFailed", "GitFailed", "CommandFailed", "Internal"]).toContain(type);
     }
-  }, 300_000);
+  }, 900_000);
 });
 
 describe("a disk that is mounted read-only", () => {
   it("at any activity is told clearly, and the activity succeeds when it can be written", async ({
     skip,
   }) => {
-    const disk = await smallDisk();
+    const disk = await smallDisk(cleanups);
     if (disk === null) {
       skip("only root may mount a disk");
       return;
     }
-    const remount = (mode: string) => run("mount", "-o", `remount,${mode}`, disk);
+    const remount = (mode: string) => spawnSync("mount", ["-o", `remount,${mode}`, disk]);
     const errors = await travelOn(disk, [
       () => {
         expect(remount("ro")).toMatchObject({ status: 0 });
@@ -123,7 +95,7 @@ describe("a disk that is mounted read-only", () => {
     ]);
     expect(errors.length).toBeGreaterThan(8);
     for (const { message } of errors) expect(message).toMatch(CLEAR);
-  }, 300_000);
+  }, 900_000);
 });
 
 const STORE_UPDATE = fileURLToPath(new URL("fixtures/store-update.js", import.meta.url));
@@ -195,5 +167,5 @@ describe("a process without file handles left", () => {
     expect((await updateIn([], store.dataDir, "all")).message).toBe("done");
     const { operations } = await new MigrationStore(store).verifyChain(ID);
     expect(new Set(operations).size).toBe(operations.length);
-  }, 300_000);
+  }, 900_000);
 });

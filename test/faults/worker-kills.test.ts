@@ -5,22 +5,25 @@ import { checkInvariants } from "./invariants.js";
 import { FIVE_STEP_FILES, FIVE_STEP_TEXT, FIVE_STEPS, Fleet } from "./support/fleet.js";
 import { lookOn } from "./support/onlooker.js";
 import { isLongRun, killsOfRun, randomFrom, seedOfRun } from "./support/seeds.js";
+import { eventually } from "./support/waiting.js";
 
 const cleanups: (() => Promise<void>)[] = [];
 afterEach(() => cleanUp(cleanups));
 
 const LIMIT_MS = isLongRun() ? 7_200_000 : 900_000;
 
-/** Runs the five steps to their end while `disturb` does its worst, and checks everything. */
+/** Runs a spec of the five steps to its end while `disturb` does its worst, and checks everything. */
 async function survive(
   fleet: Fleet,
-  disturb: (fleet: Fleet) => Promise<void> = async () => {},
+  spec = FIVE_STEPS,
+  disturb: (isOver: () => boolean) => Promise<void> = async () => {},
 ): Promise<void> {
-  const handle = await fleet.start(FIVE_STEPS);
+  const handle = await fleet.start(spec);
   const onlooker = lookOn(fleet.dataDir, handle.workflowId);
-  const result = handle.result();
+  let isOver = false;
+  const ended = handle.result().finally(() => (isOver = true));
   try {
-    await Promise.all([result, disturb(fleet)]);
+    await Promise.all([ended, disturb(() => isOver)]);
   } finally {
     await onlooker.stop();
   }
@@ -94,36 +97,39 @@ describe("a worker that is killed at every activity of a five-step migration", (
   );
 });
 
+/** Long enough for several deaths in one migration. */
+const SLOW = FIVE_STEPS.replaceAll(/run: "echo (\w+) /g, 'run: "sleep 0.3; echo $1 ');
+const KILLS_EACH = 5;
+const LANES = 4;
+
 describe("a worker that is killed at random moments", () => {
   it(
     "is succeeded without a trace",
     async () => {
       const seed = seedOfRun();
-      const random = randomFrom(seed);
-      const perMigration = 5;
-      const migrations = Math.ceil(killsOfRun(30) / perMigration);
-      const delays = Array.from({ length: migrations }, () =>
-        Array.from({ length: perMigration }, () => 300 + random() * 2_500),
-      );
-      const queue = delays.entries();
-      const lane = async (): Promise<void> => {
-        for (const [, pauses] of queue) {
+      const wanted = killsOfRun(30);
+      const kills = { done: 0 };
+      const lane = async (_: unknown, number: number): Promise<void> => {
+        const random = randomFrom(seed + number);
+        while (kills.done < wanted) {
           const fleet = await Fleet.make(cleanups, FIVE_STEP_FILES);
+          fleet.reportsDeaths = true;
           fleet.launch();
-          await survive(fleet, async () => {
-            for (const pause of pauses) {
-              const lives = (await fleet.traced("ready")).length;
-              await expect
-                .poll(async () => (await fleet.traced("ready")).length, { timeout: 600_000 })
-                .toBeGreaterThan(lives - 1);
-              await delay(pause);
+          await survive(fleet, SLOW, async (isOver) => {
+            for (let lives = 1; lives <= KILLS_EACH; lives += 1) {
+              await eventually("a worker", async () => (await fleet.traced("ready")).length >= lives);
+              await delay(random() * 1_500);
+              // Only a death in the middle of the migration counts.
+              if (isOver()) return;
               fleet.living[0]?.kill("SIGKILL");
+              kills.done += 1;
             }
           });
           await fleet.end();
         }
       };
-      await Promise.all(Array.from({ length: Math.min(6, migrations) }, lane));
+      await Promise.all(Array.from({ length: Math.min(LANES, Math.ceil(wanted / KILLS_EACH)) }, lane));
+      expect(kills.done).toBeGreaterThanOrEqual(wanted);
     },
     LIMIT_MS,
   );

@@ -7,6 +7,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { inject } from "vitest";
 import type { Client } from "@temporalio/client";
+import { z } from "zod";
 import { createMigrationId } from "../../../src/model/ids.js";
 import type { MigrationInput } from "../../../src/model/messages.js";
 import type { migration } from "../../../src/workflows/migration.js";
@@ -28,8 +29,8 @@ export interface Aim {
   readonly signal: "SIGKILL" | "SIGSTOP";
 }
 
-/** `PENDING_ACTIVITY_STATE_STARTED` */
-const STARTED = 2;
+/** A pending activity that a worker has taken; its state is `PENDING_ACTIVITY_STATE_STARTED`. */
+const Started = z.looseObject({ activityId: z.string(), state: z.literal(2) });
 
 let installed: Promise<string> | undefined;
 
@@ -127,9 +128,11 @@ export class Fleet implements Scene {
   /** Fails what the dead worker was at, as its heartbeat's timeout would do some seconds later. */
   private async reportDeath(handle: MigrationHandle): Promise<void> {
     const { raw, workflowId } = await handle.describe();
-    for (const { activityId, state } of raw.pendingActivities ?? []) {
-      if (typeof activityId !== "string" || state !== STARTED) continue;
-      await this.client.activity.fail({ workflowId, activityId }, new Error("its worker was killed"));
+    for (const pending of raw.pendingActivities ?? []) {
+      const { success, data } = Started.safeParse(pending);
+      if (!success) continue;
+      const which = { workflowId, activityId: data.activityId };
+      await this.client.activity.fail(which, new Error("its worker was killed"));
     }
   }
 

@@ -6,6 +6,7 @@ import type { MigrationActivities } from "../../../src/activities/contract.js";
 import { createActivities } from "../../../src/activities/index.js";
 import { MigrationStore } from "../../../src/adapters/store/migration-store.js";
 import { createMigrationId } from "../../../src/model/ids.js";
+import { needsAnalysis } from "../../../src/model/requirements/decision.js";
 import { PHASES } from "../../../src/model/phases.js";
 import { createRepository, temporaryDirectory, type TestRepository } from "../../support/repository.js";
 import { quietRuntime } from "../../support/temporal.js";
@@ -77,6 +78,12 @@ export async function travel(ground: Ground, spec: string, deliver: Deliver): Pr
   const laid = { migrationId, operation: operation() };
   await deliver("lay-workspace", (host) => host.layWorkspace(laid));
   await deliver("setup", (host) => host.runSetup({ migrationId }));
+  const asked = { migrationId, operation: operation(), prd: { sha: null, fresh: false } };
+  const decided = await deliver("decide requirements", (host) => host.decideRequirements(asked));
+  const generation = { migrationId, operation: operation() };
+  if (needsAnalysis(decided.action)) {
+    await deliver("generate requirements", (host) => host.generateRequirements(generation));
+  }
   const measured = { migrationId, operation: operation() };
   await deliver("baseline", (host) => host.runBaseline(measured));
   for (const phase of PHASES) {
@@ -84,14 +91,14 @@ export async function travel(ground: Ground, spec: string, deliver: Deliver): Pr
     await deliver(`start ${phase}`, (host) => host.startPhase(begun));
     const steps = await deliver("next-steps", (host) => host.nextSteps({ migrationId, phase, limit: 50 }));
     for (const step of steps) {
-      const asked = {
+      const attempted = {
         migrationId,
         step: step.id,
         attempt: step.attempts + 1,
         turn: 1,
         operation: operation(),
       };
-      await deliver(`step ${step.id}`, (host) => host.attemptStep(asked));
+      await deliver(`step ${step.id}`, (host) => host.attemptStep(attempted));
     }
     const checked = { migrationId, phase, operation: operation() };
     const gate = await deliver(`gate ${phase}`, (host) => host.checkGate(checked));

@@ -22,9 +22,9 @@ const EVERY_MS = 40;
 export function lookOn(dataDir: string, id: string): Onlooker {
   const wrong: string[] = [];
   let seen: Manifest | null = null;
-  let isOver = false;
+  const end = new AbortController();
   const looking = (async () => {
-    while (!isOver) {
+    while (!end.signal.aborted) {
       try {
         const now = await look(dataDir, id);
         if (seen !== null && now !== null) {
@@ -40,7 +40,7 @@ export function lookOn(dataDir: string, id: string): Onlooker {
   })();
   return {
     stop: async () => {
-      isOver = true;
+      end.abort();
       await looking;
     },
     wrong: () => (seen === null ? [...wrong, "nothing was ever seen"] : wrong),
