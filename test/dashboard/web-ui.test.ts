@@ -31,6 +31,21 @@ const SPEC = specWith(
   `baseline: { run: ${JSON.stringify(REPORT(1))}, report: r.xml }`,
 );
 
+const STEPS = Array.from(
+  { length: 30 },
+  (_, n) => `      - { id: step-${n + 1}, run: "echo ${n} >> a.txt" }`,
+);
+
+function longSpec(gate: string): string {
+  return specWith(`${TRIVIAL_GUARDRAIL}\n  migrate:\n    gate: ${gate}\n    steps:\n${STEPS.join("\n")}\n`);
+}
+
+const LONG: Readonly<Record<string, string>> = {
+  "long-waiting": longSpec("{ approval: { required: 1, timeout: 7d } }"),
+  "long-rejected": longSpec("{ approval: { required: 1, timeout: 1ms, on-timeout: reject } }"),
+  "long-completed": longSpec("{}"),
+};
+
 describe.skipIf(executable === null)("the Temporal Web UI (skipped where there is no chromium)", () => {
   const cleanups: (() => Promise<void>)[] = [];
   const runtime = { server: { uiAddress: inject("temporalUi") }, endpoint: { namespace: "default" } };
@@ -82,6 +97,35 @@ describe.skipIf(executable === null)("the Temporal Web UI (skipped where there i
     },
   );
 
+  it(
+    "shows a long migration's whole table, where it waits, was rejected and is completed",
+    { timeout: 600_000 },
+    async () => {
+      const ends = await Promise.all(
+        Object.entries(LONG).map(async ([name, spec]) => [name, await bench.start(spec, { name })] as const),
+      );
+      for (const [name, handle] of ends) {
+        if (name === "long-waiting") await waitingFor(handle, "approval", 300_000);
+        else await handle.result().catch(() => null);
+        const { runId } = await handle.describe();
+        const page = await browser.open(detailsLink(runtime, handle.workflowId, runId, undefined) ?? "");
+        await page.setViewportSize({ width: 1400, height: 1700 });
+        await expect
+          .poll(() => textOrReload(page), { timeout: 180_000, interval: 3_000 })
+          .toContain("Steps: 31 of 31 done.");
+        const text = await textOf(page);
+        expect(text).toContain(`${name} → next`);
+        expect(text).toContain("started by: ada");
+        for (const step of ["survey", "step-1", "step-30"]) expect(text).toContain(step);
+        expect(text.includes("Waits for you: approval")).toBe(name === "long-waiting");
+        expect(text.includes("It is rejected: nobody approved migrate in time")).toBe(
+          name === "long-rejected",
+        );
+        await browser.picture(page, `web-ui-${name}`);
+      }
+    },
+  );
+
   it("says of each activity and timer what it was for", { timeout: 300_000 }, async () => {
     const page = await browser.open(migrationLink(runtime, waiting.workflowId, undefined) ?? "");
     const summaries = ["baseline on the untouched base commit", "backoff of polish", "polish (attempt 2)"];
@@ -94,6 +138,13 @@ describe.skipIf(executable === null)("the Temporal Web UI (skipped where there i
     await browser.picture(page, "web-ui-history");
   });
 });
+
+/** The same; the UI gives up early on a machine that is busy, and asks its user to try again. */
+async function textOrReload(page: Page): Promise<string> {
+  const text = await textOf(page);
+  if (text.includes("Try a refresh")) await page.reload();
+  return text;
+}
 
 /** What a page shows, its frames included: the UI shows Markdown in frames of its own. */
 async function textOf(page: Page): Promise<string> {
