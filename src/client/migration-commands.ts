@@ -38,7 +38,7 @@ Example:
     description: "start a migration of a codebase",
     arguments: [
       [
-        "[source]",
+        "[path]",
         "a git checkout, or a folder of one (default: the working directory); or the URL of a repository",
       ],
     ],
