@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { childrenOf, cpuTime } from "./support/cpu.js";
+import { childrenOf, cpuTime } from "./support/process-usage.js";
 import { Home } from "./support/home.js";
 import { stepTimes } from "./support/history.js";
 import { makeProject } from "./support/project.js";
@@ -15,7 +15,6 @@ export async function benchProfile(): Promise<Section> {
     await home.run("up");
     await home.complete(await makeProject(join(home.directory, "warm"), 3));
     const project = await makeProject(join(home.directory, "project"), STEPS);
-    const shellBefore = process.resourceUsage();
     const before = await used(home);
     const towpath = await stepTimes(home, await home.complete(project));
     const after = await used(home);
@@ -23,7 +22,6 @@ export async function benchProfile(): Promise<Section> {
     const rows = Object.entries(after).map(([name, ms]): Row => {
       return { name, value: (ms - (before[name] ?? 0)) / STEPS, unit: "ms", note: "CPU a step" };
     });
-    void shellBefore;
     return {
       title: `Where a full step's time goes, ${STEPS} steps`,
       rows: [

@@ -31,6 +31,31 @@ export async function stepTimes(home: Home, migrationId: string): Promise<StepTi
   return { totalMs: timeOf(end) - timeOf(first), events: span + WORKFLOW_TASK_EVENTS };
 }
 
+/** Every run of a migration, from its first one on. */
+export async function historyOf(home: Home, migrationId: string): Promise<Event[]> {
+  const client = await home.client();
+  const events: Event[] = [];
+  let runId = (await client.workflow.getHandle(migrationId).describe()).raw.workflowExecutionInfo?.firstRunId;
+  while (runId) {
+    const run: Event[] = (await client.workflow.getHandle(migrationId, runId).fetchHistory()).events ?? [];
+    events.push(...run);
+    runId = run.at(-1)?.workflowExecutionContinuedAsNewEventAttributes?.newExecutionRunId;
+  }
+  return events;
+}
+
+/** Events from the first step behind the survey to the last one's end, readings of the plan and new runs included. */
+export function stepEventsIn(events: readonly Event[]): number {
+  const isAttempt = (event: Event): boolean =>
+    event.activityTaskScheduledEventAttributes?.activityType?.name === "attemptStep";
+  const survey = events.findIndex(isAttempt);
+  const first = events.findIndex((event, index) => index > survey && isAttempt(event));
+  return events.findLastIndex(isAttempt) - first + ATTEMPT_EVENTS + WORKFLOW_TASK_EVENTS;
+}
+
+/** Scheduled, started, completed. */
+const ATTEMPT_EVENTS = 3;
+
 /** Those of the workflow task that an activity's completion brings. */
 const WORKFLOW_TASK_EVENTS = 3;
 

@@ -33,3 +33,8 @@ function statFields(pid: number): string[] {
     return [];
   }
 }
+
+/** Bytes that a process has had written to storage. */
+export function processIo(pid: number): number {
+  return Number(/^write_bytes: (\d+)$/m.exec(readFileSync(`/proc/${pid}/io`, "latin1"))?.[1] ?? 0);
+}
