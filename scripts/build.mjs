@@ -14,14 +14,9 @@ const compiled = spawnSync(
 );
 if (compiled.status !== 0) process.exit(compiled.status ?? 1);
 
-const { bundleWorkflowCode, DefaultLogger } = await import("@temporalio/worker");
-const { code } = await bundleWorkflowCode({
-  workflowsPath: `${root}/dist/workflows/index.js`,
-  failureConverterPath: `${root}/dist/workflows/failure-converter.js`,
-  logger: new DefaultLogger("WARN"),
-});
-writeFileSync(`${root}/dist/workflow-bundle.js`, code);
-
+// Not before: the bundler is slow to load.
+const { bundleWorkflows } = await import("./bundle-workflows.mjs");
+await bundleWorkflows(`${root}/dist`);
 await bundleCli(`${root}/dist`);
 
 const { codeDigest } = await import("../dist/adapters/installation/build-id.js");

@@ -3,6 +3,8 @@ import { readFile } from "node:fs/promises";
 import { dirname, relative, resolve } from "node:path";
 import { build } from "esbuild";
 
+const BESIDE = ["@temporalio/worker", "@temporalio/testing", "@temporalio/core-bridge", "dockerode", "tsx"];
+
 /** @param dist the directory that src/ was compiled into; the bundle is made in its `cli/` */
 export async function bundleCli(dist) {
   const outdir = resolve(dist, "cli");
@@ -14,8 +16,8 @@ export async function bundleCli(dist) {
     format: "esm",
     platform: "node",
     target: "node20",
-    // Native code, what it is loaded with, and what runs beside it: from node_modules, as ever.
-    external: ["@temporalio/worker", "@temporalio/testing", "@temporalio/core-bridge", "dockerode", "tsx"],
+    // Native code, what it is loaded with, and what runs beside it: from node_modules, as ever. Also what is optional.
+    external: [...BESIDE, "@opentelemetry/*", "@temporalio/interceptors-opentelemetry"],
     banner: {
       js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);',
     },

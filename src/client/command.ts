@@ -61,6 +61,8 @@ export interface CommandDefinition {
   readonly paged?: (input: CommandInput) => boolean;
   /** Left out of the help: it is for programs. */
   readonly hidden?: boolean;
+  /** False for processes that stay: they trace what they do themselves. */
+  readonly traced?: boolean;
   /** Further text below the command's help. */
   readonly help?: string;
   /** Everything heavy is imported here, so that `--help` stays quick. */

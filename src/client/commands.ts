@@ -23,6 +23,7 @@ export const COMMANDS: readonly CommandDefinition[] = [
   {
     name: "worker",
     description: "run a worker in the foreground, until SIGTERM or Ctrl-C",
+    traced: false,
     help: "Logs are JSON lines on stdout. The first signal lets running work end, the second ends it at once.",
     load: async () => (await import("./commands/worker.js")).worker,
   },
@@ -55,6 +56,7 @@ Example:
   {
     name: "codec-server",
     description: "decrypt for the Temporal Web UI and CLI, until SIGTERM or Ctrl-C",
+    traced: false,
     options: [
       { flags: "--address <host:port>", description: "where it listens (default: a port on loopback)" },
       {

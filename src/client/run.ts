@@ -2,6 +2,7 @@ import { CommanderError, type Command } from "commander";
 import picocolors from "picocolors";
 import { TowpathError } from "../model/errors.js";
 import type { CommandContext, CommandDefinition, CommandInput } from "./command.js";
+import { inCommandSpan } from "./command-span.js";
 import { errorView, exitCodeOf } from "./errors.js";
 import { renderJson, renderJsonError, renderResult, renderTextError, type Output } from "./output.js";
 import { printable } from "./printable.js";
@@ -79,7 +80,8 @@ async function runCommand(
   const stdout = (text: string): Promise<void> =>
     paged === null ? options.output.stdout(text) : paged.write(text);
   try {
-    const result = await body(input, contextOf(options, json, lines, stdout));
+    const context = contextOf(options, json, lines, stdout);
+    const result = await inCommandSpan(definition, context, () => body(input, context));
     await stdout(renderResult(result, json, lines.any));
     return result.exitCode ?? 0;
   } finally {

@@ -1,5 +1,6 @@
 import { createActivities } from "../activities/index.js";
 import { MigrationStore } from "../adapters/store/migration-store.js";
+import { tracesWanted } from "../adapters/tracing/wanted.js";
 import type { WorkerParts } from "./parts.js";
 import { installedWorkflows } from "./workflow-source.js";
 
@@ -17,5 +18,5 @@ export function installedParts(options: PartsOptions): WorkerParts {
     environment: options.env,
     now: () => new Date(),
   });
-  return { activities, workflows: installedWorkflows() };
+  return { activities, workflows: installedWorkflows(tracesWanted(options.env)) };
 }

@@ -16,6 +16,8 @@ import {
 } from "../adapters/temporal/endpoint.js";
 import { hostPlace } from "../adapters/temporal/host.js";
 import { TowpathError, messageOf } from "../model/errors.js";
+import { currentTracing } from "../adapters/tracing/current.js";
+import { startTracing } from "../adapters/tracing/start-tracing.js";
 import { WORKFLOW_QUEUE, hostQueue, type HostId } from "../model/queues.js";
 import type { HealthReport } from "./health-report.js";
 import { serveHealth } from "./health.js";
@@ -54,6 +56,7 @@ export async function runWorker(options: RunWorkerOptions): Promise<boolean> {
   const logger = jsonLogger(settings.logLevel);
   const runtime = await installRuntime(settings, logger);
   try {
+    await startTracing(options.env, (message) => logger.warn(message));
     const state = new WorkerState(options, runtime.metricsAddress);
     const desk = new MigrationDesk(options);
     const key = randomBytes(24).toString("base64url");
@@ -67,6 +70,7 @@ export async function runWorker(options: RunWorkerOptions): Promise<boolean> {
       await desk.close();
     }
   } finally {
+    await currentTracing()?.shutdown();
     await runtime.shutdown();
   }
 }
@@ -145,6 +149,7 @@ async function superviseSessions(
     maxActivities,
     logger,
     stop,
+    tracing: currentTracing(),
   };
   let backoffMs = FIRST_BACKOFF_MS;
   while (!stop.aborted) {

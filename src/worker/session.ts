@@ -1,5 +1,11 @@
 import type { Logger } from "@temporalio/common";
-import { NativeConnection, Worker, type State, type WorkflowBundleOption } from "@temporalio/worker";
+import {
+  NativeConnection,
+  Worker,
+  type ActivityInterceptorsFactory,
+  type State,
+  type WorkflowBundleOption,
+} from "@temporalio/worker";
 import type { Client } from "@temporalio/client";
 import { connect } from "../adapters/temporal/connect.js";
 import { workerDataConverterOf } from "../adapters/temporal/encryption/data-converter.js";
@@ -9,9 +15,11 @@ import { createFleetActivities } from "../activities/fleet.js";
 import { createPresence } from "../activities/presence.js";
 import { BEAT_MS, presenceQueue } from "../model/hosts.js";
 import { WORKFLOW_QUEUE, hostQueue } from "../model/queues.js";
+import type { Tracing } from "../adapters/tracing/current.js";
 import { SEARCH_ATTRIBUTES } from "../model/visibility.js";
 import { type HostIdentity, requireHost } from "./host-claim.js";
 import { HOST_WORKER_OPTIONS } from "./host-options.js";
+import { stepMetrics } from "./step-metrics.js";
 
 /** How long running activities may go on after a stop was asked for; then they are cancelled. */
 export const GRACE_MS = 10_000;
@@ -30,6 +38,7 @@ export interface SessionOptions {
   readonly logger: Logger;
   /** Aborted when it is no longer wanted. */
   readonly stop: AbortSignal;
+  readonly tracing: Tracing | null;
 }
 
 /** Workers on one connection: workflow tasks, the activities of this host, and that it is there. */
@@ -138,6 +147,7 @@ function hostWorker(options: SessionOptions, connection: NativeConnection): Prom
     workflowBundle: options.workflowBundle,
     activities: options.activities,
     ...HOST_WORKER_OPTIONS,
+    interceptors: { activity: activityInterceptors(options) },
     maxConcurrentActivityTaskExecutions: options.maxActivities,
   });
 }
@@ -164,11 +174,18 @@ function presenceWorker(
   });
 }
 
+/** The outermost first: what becomes of an error is seen by those within as it was thrown. */
+function activityInterceptors({ tracing }: SessionOptions): ActivityInterceptorsFactory[] {
+  const traced = tracing === null ? [] : [tracing.activities];
+  return [...HOST_WORKER_OPTIONS.interceptors.activity, stepMetrics, ...traced];
+}
+
 function common(options: SessionOptions, connection: NativeConnection) {
   return {
     connection,
     namespace: options.endpoint.namespace,
     dataConverter: workerDataConverterOf(options.endpoint),
+    ...(options.tracing === null ? {} : { sinks: options.tracing.workflowSinks }),
     identity: `${process.pid}@${options.host.hostId}`,
     shutdownGraceTime: GRACE_MS,
     shutdownForceTime: FORCE_MS,

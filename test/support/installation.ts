@@ -4,8 +4,8 @@ import { existsSync } from "node:fs";
 import { cp, mkdtemp, readdir, readFile, rename, rm, stat, writeFile, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { DefaultLogger, bundleWorkflowCode } from "@temporalio/worker";
 import { bundleCli } from "../../scripts/bundle-cli.mjs";
+import { bundleWorkflows } from "../../scripts/bundle-workflows.mjs";
 
 const repository = fileURLToPath(new URL("../..", import.meta.url));
 
@@ -48,13 +48,7 @@ async function build(cache: string, directory: string, parts: InstalledParts): P
   if (parts === "fixtures") await installFixtures(fresh);
   const room = parts === "fixtures" ? ["fixtures", "workflows.js"] : ["workflows", "index.js"];
   const workflowsPath = join(fresh, "dist", ...room);
-  const failureConverterPath = join(fresh, "dist", "workflows", "failure-converter.js");
-  const { code } = await bundleWorkflowCode({
-    workflowsPath,
-    failureConverterPath,
-    logger: new DefaultLogger("WARN"),
-  });
-  await writeFile(join(fresh, "dist", "workflow-bundle.js"), code);
+  await bundleWorkflows(join(fresh, "dist"), workflowsPath);
   await bundleCli(join(fresh, "dist"));
   try {
     await rename(fresh, directory);

@@ -1,5 +1,6 @@
 import type { Client, Connection } from "@temporalio/client";
 import { TowpathError, messageOf } from "../../model/errors.js";
+import { currentTracing } from "../tracing/current.js";
 import { connectionOptions, describeEndpoint, type TemporalEndpoint } from "./endpoint.js";
 import { tlsProblem } from "./tls-problem.js";
 
@@ -33,8 +34,13 @@ export async function connect(
   const connection = await openConnection(endpoint, timeoutMs);
   try {
     await requireNamespace(connection, endpoint, timeoutMs);
-    const dataConverter = dataConverterOf(endpoint);
-    return new TemporalClient({ connection, namespace: endpoint.namespace, dataConverter });
+    const tracing = currentTracing();
+    return new TemporalClient({
+      connection,
+      namespace: endpoint.namespace,
+      dataConverter: dataConverterOf(endpoint),
+      interceptors: { workflow: tracing === null ? [] : [tracing.client] },
+    });
   } catch (error) {
     await connection.close();
     throw error;

@@ -1,0 +1,1 @@
+export function bundleWorkflows(dist: string, workflowsPath?: string): Promise<void>;

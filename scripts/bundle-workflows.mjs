@@ -1,0 +1,25 @@
+// Bundles the workflows, so that a worker starts without webpack: once as they are, and once with what traces them.
+import { writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { DefaultLogger, bundleWorkflowCode } from "@temporalio/worker";
+
+/**
+ * @param dist the directory that src/ was compiled into; the bundles are made there
+ * @param workflowsPath the module that exports the workflows
+ */
+export async function bundleWorkflows(dist, workflowsPath = join(dist, "workflows", "index.js")) {
+  const room = join(dist, "workflows");
+  const common = {
+    workflowsPath,
+    failureConverterPath: join(room, "failure-converter.js"),
+    logger: new DefaultLogger("WARN"),
+  };
+  const plain = await bundleWorkflowCode(common);
+  writeFileSync(join(dist, "workflow-bundle.js"), plain.code);
+  if (dirname(workflowsPath) !== room) return;
+  const traced = await bundleWorkflowCode({
+    ...common,
+    workflowInterceptorModules: [join(room, "tracing.js")],
+  });
+  writeFileSync(join(dist, "workflow-bundle-traced.js"), traced.code);
+}
