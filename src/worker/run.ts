@@ -14,6 +14,7 @@ import {
   endpointFingerprint,
   type TemporalEndpoint,
 } from "../adapters/temporal/endpoint.js";
+import type { DeploymentVersion } from "../adapters/temporal/deployment.js";
 import { hostPlace } from "../adapters/temporal/host.js";
 import { TowpathError, messageOf } from "../model/errors.js";
 import { currentTracing } from "../adapters/tracing/current.js";
@@ -26,7 +27,7 @@ import { MigrationDesk } from "./migration-desk.js";
 import type { WorkerParts } from "./parts.js";
 import { registerThisWorker } from "./registration.js";
 import { openSession, type Session, type SessionOptions } from "./session.js";
-import { workerSettings } from "./settings.js";
+import { workerSettings, type WorkerSettings } from "./settings.js";
 import { installRuntime } from "./telemetry.js";
 import { workflowBundle } from "./workflow-source.js";
 
@@ -64,7 +65,7 @@ export async function runWorker(options: RunWorkerOptions): Promise<boolean> {
     const health = await serveHealth(settings.healthAddress, () => state.report(), keyed);
     const place = { healthAddress: health.address, key };
     try {
-      return await runRegistered(options, settings.maxActivities, logger, state, place);
+      return await runRegistered(options, settings, logger, state, place);
     } finally {
       await health.close();
       await desk.close();
@@ -77,7 +78,7 @@ export async function runWorker(options: RunWorkerOptions): Promise<boolean> {
 
 async function runRegistered(
   options: RunWorkerOptions,
-  maxActivities: number,
+  settings: WorkerSettings,
   logger: Logger,
   state: WorkerState,
   { healthAddress, key }: { readonly healthAddress: string; readonly key: string },
@@ -88,7 +89,7 @@ async function runRegistered(
   try {
     logger.info("Worker starts", { ...state.report(), healthAddress });
     const bundle = await workflowBundle(options.parts.workflows, logger);
-    return await superviseSessions(options, maxActivities, bundle, logger, state);
+    return await superviseSessions(options, settings, bundle, logger, state);
   } finally {
     endRefUpdaters();
     await endHelper();
@@ -132,7 +133,7 @@ class WorkerState {
 
 async function superviseSessions(
   options: RunWorkerOptions,
-  maxActivities: number,
+  settings: WorkerSettings,
   bundle: WorkflowBundleOption,
   logger: Logger,
   state: WorkerState,
@@ -146,10 +147,11 @@ async function superviseSessions(
     startedAt: state.report().startedAt,
     activities: parts.activities,
     workflowBundle: bundle,
-    maxActivities,
+    maxActivities: settings.maxActivities,
     logger,
     stop,
     tracing: currentTracing(),
+    deployed: deployedAs(settings, options.buildId),
   };
   let backoffMs = FIRST_BACKOFF_MS;
   while (!stop.aborted) {
@@ -175,6 +177,10 @@ async function superviseSessions(
     }
   }
   return true;
+}
+
+function deployedAs({ deployment }: WorkerSettings, buildId: string): DeploymentVersion | null {
+  return deployment === null ? null : { deploymentName: deployment, buildId };
 }
 
 async function runUntil(session: Session, stop: AbortSignal): Promise<void> {

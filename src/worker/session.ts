@@ -4,10 +4,12 @@ import {
   Worker,
   type ActivityInterceptorsFactory,
   type State,
+  type WorkerOptions,
   type WorkflowBundleOption,
 } from "@temporalio/worker";
 import type { Client } from "@temporalio/client";
 import { connect } from "../adapters/temporal/connect.js";
+import { ensureCurrentVersion, type DeploymentVersion } from "../adapters/temporal/deployment.js";
 import { workerDataConverterOf } from "../adapters/temporal/encryption/data-converter.js";
 import { connectionOptions, type TemporalEndpoint } from "../adapters/temporal/endpoint.js";
 import { ensureSearchAttributes } from "../adapters/temporal/search-attributes.js";
@@ -39,6 +41,8 @@ export interface SessionOptions {
   /** Aborted when it is no longer wanted. */
   readonly stop: AbortSignal;
   readonly tracing: Tracing | null;
+  /** The build that this worker is, where Temporal tells builds apart. */
+  readonly deployed: DeploymentVersion | null;
 }
 
 /** Workers on one connection: workflow tasks, the activities of this host, and that it is there. */
@@ -81,6 +85,8 @@ async function openWorkers(
   // It runs first, for a host is claimed through a workflow, and nothing of the host may be served before.
   const deciding = workflow.run();
   try {
+    if (options.deployed !== null)
+      await Promise.race([ensureCurrentVersion(client, options.deployed), deciding]);
     await Promise.race([requireHost(client, options.host, options.stop), deciding]);
     const host = await hostWorker(options, connection);
     try {
@@ -136,7 +142,23 @@ function workflowWorker(options: SessionOptions, connection: NativeConnection): 
     taskQueue: WORKFLOW_QUEUE,
     workflowBundle: options.workflowBundle,
     activities: { ...createFleetActivities() },
+    ...versioning(options.deployed),
   });
+}
+
+/**
+ * Migrations go on with the build that is current when they are next decided: they may last for weeks, and every build
+ * replays the histories of those before. What a host does is done by the one worker that it has, of whatever build.
+ */
+function versioning(deployed: DeploymentVersion | null): Pick<WorkerOptions, "workerDeploymentOptions"> {
+  if (deployed === null) return {};
+  return {
+    workerDeploymentOptions: {
+      version: deployed,
+      useWorkerVersioning: true,
+      defaultVersioningBehavior: "AUTO_UPGRADE",
+    },
+  };
 }
 
 function hostWorker(options: SessionOptions, connection: NativeConnection): Promise<Worker> {

@@ -12,6 +12,11 @@ const Variables = z.object({
   TOWPATH_MAX_ACTIVITIES: z.coerce.number().int().min(1).max(1_000).default(32),
   TOWPATH_METRICS_ADDRESS: Address.optional(),
   TOWPATH_HEALTH_ADDRESS: Address.optional(),
+  /** As Temporal allows it: its versions are written `<name>.<build>`. */
+  TOWPATH_DEPLOYMENT: z
+    .string()
+    .regex(/^[A-Za-z0-9_-]{1,64}$/, "must be letters, digits, - and _")
+    .optional(),
 });
 
 export interface WorkerSettings {
@@ -20,6 +25,8 @@ export interface WorkerSettings {
   /** `host:port`; null is a free port of the loopback interface. */
   readonly metricsAddress: string | null;
   readonly healthAddress: string | null;
+  /** The deployment whose versions Temporal tells apart; null: whichever worker asks first gets the work. */
+  readonly deployment: string | null;
 }
 
 /**
@@ -38,5 +45,6 @@ export function workerSettings(env: Readonly<Record<string, string | undefined>>
     maxActivities: parsed.data.TOWPATH_MAX_ACTIVITIES,
     metricsAddress: parsed.data.TOWPATH_METRICS_ADDRESS ?? null,
     healthAddress: parsed.data.TOWPATH_HEALTH_ADDRESS ?? null,
+    deployment: parsed.data.TOWPATH_DEPLOYMENT ?? null,
   };
 }

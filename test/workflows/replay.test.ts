@@ -1,12 +1,15 @@
 import { readdir, readFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Worker } from "@temporalio/worker";
 import { DeterminismViolationError } from "@temporalio/workflow";
 import { describe, expect, inject, it } from "vitest";
 import { z } from "zod";
+import { installation } from "../support/installation.js";
 
 const DIRECTORY = fileURLToPath(new URL("../histories/", import.meta.url));
-const RECORDED = (await readdir(DIRECTORY)).filter((name) => name.endsWith(".json"));
+/** Of this version, and in directories of their own those of the versions before: migrations outlive upgrades. */
+const RECORDED = (await readdir(DIRECTORY, { recursive: true })).filter((name) => name.endsWith(".json"));
 
 const History = z.looseObject({
   events: z.array(
@@ -22,8 +25,8 @@ async function recorded(name: string): Promise<z.infer<typeof History>> {
   return History.parse(JSON.parse(await readFile(`${DIRECTORY}${name}`, "utf8")));
 }
 
-async function replay(history: unknown): Promise<void> {
-  const workflowBundle = { code: await readFile(inject("workflowBundle"), "utf8") };
+async function replay(history: unknown, bundle = inject("workflowBundle")): Promise<void> {
+  const workflowBundle = { code: await readFile(bundle, "utf8") };
   await Worker.runReplayHistory({ workflowBundle }, history);
 }
 
@@ -34,6 +37,11 @@ describe("the workflows of this version", () => {
 
   it.each(RECORDED)("replay %s as it was", async (name) => {
     await expect(replay(await recorded(name))).resolves.toBeUndefined();
+  });
+
+  it("replay all of them with the bundle that traces, too", async () => {
+    const traced = join(dirname(dirname(await installation("own"))), "dist", "workflow-bundle-traced.js");
+    for (const name of RECORDED) await expect(replay(await recorded(name), traced)).resolves.toBeUndefined();
   });
 
   it("are found out when they decide otherwise than a history says", async () => {
