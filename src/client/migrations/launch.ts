@@ -85,13 +85,6 @@ export async function launch(
   return input;
 }
 
-interface StartOptions {
-  readonly kind: RunKind;
-  readonly sealed: boolean;
-  /** Whether one of the same id that has ended is in the way. */
-  readonly reuse?: "REJECT_DUPLICATE" | "ALLOW_DUPLICATE";
-}
-
 /** What stands at the head of a migration's page, and never changes. */
 export function headOfPage(input: MigrationInput): { staticSummary: string; staticDetails: string } {
   const { name, target, spec } = input;
@@ -99,6 +92,13 @@ export function headOfPage(input: MigrationInput): { staticSummary: string; stat
     staticSummary: `${name} → ${target}`,
     staticDetails: renderStaticDetails({ ...input, spec: spec?.fileName ?? null }),
   };
+}
+
+interface StartOptions {
+  readonly kind: RunKind;
+  readonly sealed: boolean;
+  /** Whether one of the same id that has ended is in the way. */
+  readonly reuse?: "REJECT_DUPLICATE" | "ALLOW_DUPLICATE";
 }
 
 /**
