@@ -205,6 +205,8 @@ const ENGINE_SCENES: typeof SCENES = {
 const PAGES_ELSEWHERE: Readonly<Record<string, string>> = {
   "README.md": "test/docs/readme.test.ts",
   "docs/encryption.md": "test/e2e/encryption.test.ts",
+  "docs/observability.md": "test/e2e/observability.test.ts",
+  "docs/upgrading.md": "test/e2e/versioning.test.ts",
 };
 
 /** And commands. */
