@@ -1,18 +1,18 @@
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { execa } from "execa";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
+import { parseJUnit } from "../../src/model/reports/junit.js";
+import { TestReport } from "../../src/model/reports/report.js";
 import { makeHome, type Home } from "../support/cli.js";
 
 const example = fileURLToPath(new URL("../../examples/sqlparse-python2-to-3", import.meta.url));
 const SKIPPED = "tests.test_tokenize.TestTokenize::test_tab_expansion";
 
-const StoredReport = z.object({
-  report: z.object({ tests: z.array(z.object({ status: z.string() })) }),
-});
+const StoredReport = z.object({ report: TestReport });
 const Manifest = z.looseObject({
   status: z.string(),
   base_commit: z.string(),
@@ -60,6 +60,22 @@ async function counts(report: string): Promise<Record<string, number>> {
   return of;
 }
 
+function names({ tests }: Pick<TestReport, "tests">): string[] {
+  return tests.map(({ classname, name, status }) => `${classname}::${name} ${status}`).sort();
+}
+
+/** A PATH on which everything is but these programs. */
+async function pathWithout(programs: readonly string[]): Promise<string> {
+  const bin = path.join(scratch, "bin");
+  await mkdir(bin);
+  for (const from of (process.env["PATH"] ?? "").split(path.delimiter)) {
+    const names = await readdir(from).catch(() => []);
+    for (const name of names.filter((each) => !programs.includes(each)))
+      await symlink(path.join(from, name), path.join(bin, name)).catch(() => null);
+  }
+  return bin;
+}
+
 function log(step: string, attempt: number, what: string): Promise<string> {
   return readFile(path.join(directory, "logs", step, `attempt-${attempt}.${what}.log`), "utf8");
 }
@@ -79,6 +95,22 @@ describe.skipIf(!canMigrate)("the example sqlparse-python2-to-3", () => {
     expect(await log("generators", 1, "agent")).toContain("I leave everything as it is");
     expect(await log("generators", 1, "verify-1")).toMatch(/81 failed, 82 passed, 1 skipped/);
     expect(await log("generators", 2, "agent")).toContain("2 generators return now");
+  });
+
+  it("takes a recorded report where there is no JDK, of the tests that run where there is one", async () => {
+    const clone = path.join(scratch, "without-jdk");
+    await execa("git", ["clone", "--quiet", source, clone]);
+    const env = { PATH: await pathWithout(["java", "mvn"]), HOME: scratch };
+    const run = (script: string, ...args: string[]) =>
+      execa(path.join(clone, "migration", script), args, { cwd: clone, env, all: true });
+    await run("setup.sh");
+    const report = path.join(scratch, "recorded.xml");
+    const { all } = await run("baseline.sh", report);
+    expect(all).toContain("no JDK with Maven here: taking the recorded report of Jython 2.7.4");
+    const recorded = names(parseJUnit(await readFile(report, "utf8"), "recorded.xml"));
+    expect(recorded).toHaveLength(164);
+    const measured = await readFile(path.join(directory, "reports", "baseline.json"), "utf8");
+    expect(names(StoredReport.parse(JSON.parse(measured)).report)).toEqual(recorded);
   });
 
   it(
