@@ -42,6 +42,8 @@ export type Letter = { [K in RequestKind]: LetterOf<K> }[RequestKind];
  */
 export class Mailbox {
   private readonly letters: Letter[] = [];
+  /** Those that were taken and are still being carried out are among them. */
+  private readonly unanswered = new Set<Letter>();
 
   get empty(): boolean {
     return this.letters.length === 0;
@@ -49,6 +51,14 @@ export class Mailbox {
 
   take(): Letter | undefined {
     return this.letters.shift();
+  }
+
+  /** Takes every letter that has no answer yet: nobody carries anything out any more. */
+  takeUnanswered(): Letter[] {
+    this.letters.length = 0;
+    const left = [...this.unanswered];
+    this.unanswered.clear();
+    return left;
   }
 
   advance(request: AdvanceRequest): Promise<AdvanceAnswer> {
@@ -77,7 +87,18 @@ export class Mailbox {
 
   private post<A>(letter: (settle: Settle<A>) => Letter): Promise<A> {
     return new Promise((resolve, reject) => {
-      this.letters.push(letter({ answer: resolve, refuse: reject }));
+      const posted = letter({
+        answer: (answer) => {
+          this.unanswered.delete(posted);
+          resolve(answer);
+        },
+        refuse: (failure) => {
+          this.unanswered.delete(posted);
+          reject(failure);
+        },
+      });
+      this.letters.push(posted);
+      this.unanswered.add(posted);
     });
   }
 }

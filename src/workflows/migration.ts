@@ -258,9 +258,8 @@ class MigrationProcess {
   }
 
   private refuseLetters(): void {
-    for (let letter = this.mailbox.take(); letter !== undefined; letter = this.mailbox.take()) {
-      letter.refuse(lateRefusal(this.state, letter));
-    }
+    // A stop may have come between a request and its answer: whoever waits for that must not keep the workflow open.
+    for (const letter of this.mailbox.takeUnanswered()) letter.refuse(lateRefusal(this.state, letter));
   }
 
   private showDetails(): void {

@@ -244,6 +244,31 @@ describe("requests", () => {
     await handle.result();
   });
 
+  it("are refused when a stop comes while they are carried out, and do not keep the workflow open", async () => {
+    const begun = new EventEmitter();
+    const { handle } = await start({
+      steps: [{ id: "one", phase: "migrate" }],
+      attempt: () => failed("broken"),
+      overrides: {
+        rollbackTo: async () => {
+          const context = Context.current();
+          begun.emit("begun");
+          for (;;) {
+            context.heartbeat();
+            await context.sleep(100);
+          }
+        },
+      },
+    });
+    await waitingFor(handle, "step-failed");
+    const started = once(begun, "begun");
+    const rollback = refusal(handle.executeUpdate(contract.rollback, { args: [{ step: "one", by: "ada" }] }));
+    await started;
+    await handle.signal(contract.stop, { by: "ada", reason: "" });
+    expect(await rollback).toMatchObject({ type: "WrongStatus" });
+    await expect(handle.result()).resolves.toMatchObject({ status: "stopped" });
+  });
+
   it("are refused with stable types when they do not fit", async () => {
     const { handle } = await start({}, { spec: null });
     await waitingFor(handle, "advance");
