@@ -60,7 +60,7 @@ async function counts(report: string): Promise<Record<string, number>> {
   return of;
 }
 
-function names({ tests }: Pick<TestReport, "tests">): string[] {
+function outcomes({ tests }: Pick<TestReport, "tests">): string[] {
   return tests.map(({ classname, name, status }) => `${classname}::${name} ${status}`).sort();
 }
 
@@ -107,10 +107,10 @@ describe.skipIf(!canMigrate)("the example sqlparse-python2-to-3", () => {
     const report = path.join(scratch, "recorded.xml");
     const { all } = await run("baseline.sh", report);
     expect(all).toContain("no JDK with Maven here: taking the recorded report of Jython 2.7.4");
-    const recorded = names(parseJUnit(await readFile(report, "utf8"), "recorded.xml"));
+    const recorded = outcomes(parseJUnit(await readFile(report, "utf8"), "recorded.xml"));
     expect(recorded).toHaveLength(164);
     const measured = await readFile(path.join(directory, "reports", "baseline.json"), "utf8");
-    expect(names(StoredReport.parse(JSON.parse(measured)).report)).toEqual(recorded);
+    expect(outcomes(StoredReport.parse(JSON.parse(measured)).report)).toEqual(recorded);
   });
 
   it(
