@@ -1,4 +1,4 @@
-import { tmpdir, userInfo } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { TowpathError } from "../../model/errors.js";
 import { provisionTemporal } from "./provision.js";
@@ -218,7 +218,7 @@ async function choosePorts(dataDir: string): Promise<ServerPorts> {
 
 /** Ports are the machine's, so the lock is too, whatever this process's directories are. */
 function portsLock(): string {
-  return join(tmpdir(), `towpath-${userInfo().uid}`, "ports");
+  return join(tmpdir(), `towpath-${process.geteuid?.() ?? "user"}`, "ports");
 }
 
 function portOf(address: string): number {

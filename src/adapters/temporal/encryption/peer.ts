@@ -1,5 +1,4 @@
 import type { Socket } from "node:net";
-import { userInfo } from "node:os";
 import { readTextIfPresent } from "../files.js";
 
 const TABLES = ["/proc/net/tcp", "/proc/net/tcp6"] as const;
@@ -14,7 +13,7 @@ export async function isOwnPeer(socket: Socket): Promise<boolean> {
   if (remotePort === undefined || localPort === undefined) return false;
   for (const table of TABLES) {
     const owner = ownerOf((await readTextIfPresent(table)) ?? "", remotePort, localPort);
-    if (owner !== null) return owner === userInfo().uid;
+    if (owner !== null) return owner === process.geteuid?.();
   }
   return false;
 }
