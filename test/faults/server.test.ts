@@ -10,6 +10,7 @@ import { listProcesses } from "../../src/adapters/process/process-table.js";
 import { cleanUp } from "../support/migrations.js";
 import { expectCompleted, kill, pidIn, startMigration } from "./support/home.js";
 import { randomFrom, seedOfRun } from "./support/seeds.js";
+import { eventually } from "./support/waiting.js";
 
 const cleanups: (() => Promise<void>)[] = [];
 afterEach(() => cleanUp(cleanups));
@@ -56,8 +57,14 @@ describe("a server that is killed", () => {
 /** Keeps others from starting a server of theirs on a port meanwhile, which would answer in this one's place. */
 async function holdPort(address: string): Promise<() => Promise<void>> {
   const holder = createServer((socket) => socket.destroy());
-  holder.listen({ host: "127.0.0.1", port: Number(address.split(":").at(-1)) });
-  await once(holder, "listening");
+  // The system gives the port of a dead process back a moment later.
+  await eventually(`the port of ${address}`, async () => {
+    holder.listen({ host: "127.0.0.1", port: Number(address.split(":").at(-1)) });
+    return once(holder, "listening").then(
+      () => true,
+      () => false,
+    );
+  });
   return async () => {
     const closed = once(holder, "close");
     holder.close();
