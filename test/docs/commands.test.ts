@@ -252,6 +252,8 @@ describe("the commands of the documentation", { timeout: 900_000 }, () => {
   it("answer what a migration waits for", async () => {
     const project = await machine.project("answers", { ...NODE_PROJECT, "towpath.yaml": WAITING });
     expect(await succeeds(ANSWERS, project)).toContain("rejected");
+    const local = "towpath list --local && towpath status @latest --local";
+    expect(await succeeds(local, project)).toContain("rejected");
   });
 
   it("take over a migration of the earlier engine, and run a worker in the foreground", async () => {

@@ -89,7 +89,7 @@ async function migrate(home: Home, env: Record<string, string>): Promise<string>
   expect(started).toMatchObject({ code: 0, stderr: expect.not.stringContaining("Error") });
   const { id } = z.object({ id: z.string() }).parse(JSON.parse(started.stdout));
   const status = async (): Promise<string> => (await home.run(["status", id, "--json"], env)).stdout;
-  await expect.poll(status, { timeout: 180_000, interval: 1_000 }).toContain('"waiting"');
+  await expect.poll(status, { timeout: 180_000, interval: 1_000 }).toContain('"step-failed"');
   expect(await home.run(["skip", id, "fails", "--reason", CANARY, "--yes"], env)).toMatchObject({ code: 0 });
   await expect.poll(status, { timeout: 180_000, interval: 1_000 }).toContain('"completed"');
   return id;
@@ -183,11 +183,14 @@ describe("the Grafana dashboard", () => {
       cleanups.push(() => home.remove());
       await migrate(home, {});
       const worker = await workerStatus(home.dataDir);
-      const metrics = await (await fetch(`http://${worker?.report?.metricsAddress}/metrics`)).text();
-      const missing = panels
-        .flatMap(({ targets }) => targets.map(({ expr }) => expr))
-        .filter((expr) => !isServed(expr, metrics));
-      expect(missing).toEqual([]);
+      const read = async (): Promise<string> =>
+        await (await fetch(`http://${worker?.report?.metricsAddress}/metrics`)).text();
+      const asked = panels.flatMap(({ targets }) => targets.map(({ expr }) => expr));
+      // The SDK counts a workflow a moment after its end is known.
+      await expect
+        .poll(async () => missingIn(await read(), asked), { timeout: 90_000, interval: 200 })
+        .toEqual([]);
+      const metrics = await read();
       expect(metrics).toMatch(/towpath_step_attempts\{[^}]*outcome="failed"[^}]*\} 1/);
       expect(metrics).not.toContain(CANARY);
       // What docs/observability.md names is there, too.
@@ -198,6 +201,10 @@ describe("the Grafana dashboard", () => {
     },
   );
 });
+
+function missingIn(metrics: string, expressions: readonly string[]): string[] {
+  return expressions.filter((expression) => !isServed(expression, metrics));
+}
 
 /** Whether there is a metric of that name, with the labels that it is grouped by. */
 function isServed(expression: string, metrics: string): boolean {
