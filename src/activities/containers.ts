@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { Context } from "@temporalio/activity";
 import { Engine } from "../adapters/docker/engine.js";
 import { findContainers, reapContainers } from "../adapters/docker/reap.js";
+import { clearRunState } from "../adapters/run-state/run-state.js";
 import { removeView } from "../adapters/store/view.js";
 import {
   type ContainerIdentity,
@@ -150,7 +151,11 @@ async function reapMigration(host: Host, migration: SpecMigration, keep: KeptCom
     graceSeconds: GRACE_SECONDS,
   });
   for (const { name } of reaped) await removeView(viewPath(host, name));
-  if (allGone(reaped)) return;
+  if (allGone(reaped)) {
+    // A worker that died had no time to take its hint away.
+    for (const { name } of reaped) await clearRunState(migration.manifest.source_info.path, name);
+    return;
+  }
   const failed = reaped.filter(({ result }) => result === "failed");
   throw new TowpathError(
     "EngineFailed",

@@ -37,7 +37,9 @@ export async function machines(
   server?: { readonly address: string },
 ): Promise<Machine[]> {
   const { address, namespace } =
-    server === undefined ? await temporalOfTheirOwn(cleanups) : { ...server, namespace: EMBEDDED_NAMESPACE };
+    server === undefined
+      ? await temporalOfTheirOwn(cleanups)
+      : { address: server.address, namespace: EMBEDDED_NAMESPACE };
   const env = { TEMPORAL_ADDRESS: address, TEMPORAL_NAMESPACE: namespace };
   return Promise.all(Array.from({ length: count }, () => machine(env, cleanups)));
 }

@@ -1,4 +1,4 @@
-import { renameSync } from "node:fs";
+import { existsSync, renameSync } from "node:fs";
 import { link } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
@@ -99,7 +99,8 @@ export async function publishCopy(
     if (isHeld()) renameSync(staged.path, paths.manifest);
     else return null;
   } catch (error) {
-    if (hasCode(error, "ENOENT") && !isHeld()) return null;
+    // Only a successor sweeps, also one whose lock cannot be told from the one that was taken over.
+    if (hasCode(error, "ENOENT") && (!isHeld() || !existsSync(staged.path))) return null;
     throw storageFailed("write", paths.manifest, error);
   } finally {
     await removeFile(staged.path);
