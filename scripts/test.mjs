@@ -2,7 +2,7 @@
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -25,12 +25,18 @@ const ON_CLUSTER = ["test/e2e", "test/workflows", "test/dashboard"];
 const NOT_ON_CLUSTER = ["test/e2e/image-cli.test.ts", "test/dashboard/codec.test.ts"];
 const CLUSTER_IMPOSSIBLE = 3;
 
+/** So many files are named at the end, slowest first: where a quicker run is to be had. */
+const SLOWEST = 12;
+const FAILURE_LINES = 25;
+
 let tested = 0;
+const failures = [];
+const durations = [];
 const counts = { passed: 0, failed: 0, skipped: 0 };
 for (const { name, command } of checks) {
   console.log(`── ${name}`);
   if (run(command)) counts.passed += 1;
-  else counts.failed += 1;
+  else fail(name, "see above");
 }
 
 const filters = process.argv.slice(2);
@@ -44,6 +50,8 @@ if (onCluster) {
   test("tests on a cluster", [...ON_CLUSTER, ...excluded], { TOWPATH_TEST_SERVER: "cluster" });
 }
 rmSync(reports, { recursive: true, force: true });
+tellSlowest();
+tellFailures();
 
 const skipped = counts.skipped > 0 ? `, ${counts.skipped} skipped` : "";
 console.log(`${counts.passed} passed, ${counts.failed} failed${skipped}`);
@@ -55,12 +63,47 @@ function test(name, files, env) {
   const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${reportFile}`];
   const green = run(["vitest", "run", ...reporters, ...files], env);
   const report = readReport();
-  tested += report.passed;
-  counts.passed += report.passed;
-  counts.failed += report.failed;
-  counts.skipped += report.skipped;
-  // A suite that could not even be loaded, or an error outside of every test, is a failure too.
-  if (!green && report.failed === 0) counts.failed += 1;
+  tested += report.numPassedTests;
+  counts.passed += report.numPassedTests;
+  counts.skipped += report.numPendingTests;
+  const known = counts.failed;
+  for (const file of report.testResults) note(name, file);
+  // An error outside of every test is a failure too.
+  if (!green && counts.failed === known) fail(name, "vitest failed outside of every test: see above");
+}
+
+function note(pass, { name, startTime, endTime, message, assertionResults }) {
+  const file = relative(root, name);
+  durations.push({ pass, file, seconds: (endTime - startTime) / 1_000 });
+  const failed = assertionResults.filter(({ status }) => status === "failed");
+  for (const { fullName, failureMessages } of failed) {
+    fail(`${pass}: ${file} > ${fullName}`, failureMessages.join("\n"));
+  }
+  // A suite that could not even be loaded has no test that failed.
+  if (failed.length === 0 && message) fail(`${pass}: ${file}`, message);
+}
+
+function fail(what, why) {
+  counts.failed += 1;
+  failures.push({ what, why });
+}
+
+function tellSlowest() {
+  console.log("── slowest files");
+  const slowest = durations.sort((one, other) => other.seconds - one.seconds).slice(0, SLOWEST);
+  for (const { pass, file, seconds } of slowest) {
+    console.log(`${seconds.toFixed(0).padStart(5)} s  ${file} (${pass})`);
+  }
+}
+
+/** Once more and last, because the output of a whole run is long, and often only its end is kept. */
+function tellFailures() {
+  if (failures.length > 0) console.log("── failures");
+  for (const { what, why } of failures) {
+    console.log(`✗ ${what}`);
+    const lines = why.split("\n").slice(0, FAILURE_LINES);
+    console.log(lines.map((line) => `    ${line}`).join("\n"));
+  }
 }
 
 /** Builds the server where it is not built yet. In CI the cluster must be there; elsewhere its tests are skipped. */
@@ -71,7 +114,7 @@ function clusterIsReady() {
   if (status === 0) return true;
   const mayBeMissing = status === CLUSTER_IMPOSSIBLE && process.env.CI !== "true" && process.env.CI !== "1";
   if (mayBeMissing) console.error(`Skipped on a cluster: ${ON_CLUSTER.join(", ")}`);
-  else counts.failed += 1;
+  else fail("Temporal cluster", "see above");
   return false;
 }
 
@@ -82,10 +125,9 @@ function run([program, ...args], env = {}) {
 
 function readReport() {
   try {
-    const { numPassedTests, numFailedTests, numPendingTests } = JSON.parse(readFileSync(reportFile, "utf8"));
-    return { passed: numPassedTests, failed: numFailedTests, skipped: numPendingTests };
+    return JSON.parse(readFileSync(reportFile, "utf8"));
   } catch (error) {
     console.error(`vitest wrote no report: ${error.message}`);
-    return { passed: 0, failed: 0, skipped: 0 };
+    return { numPassedTests: 0, numPendingTests: 0, testResults: [] };
   }
 }

@@ -6,6 +6,7 @@ import { DeterminismViolationError } from "@temporalio/workflow";
 import { describe, expect, inject, it } from "vitest";
 import { z } from "zod";
 import { installation } from "../support/installation.js";
+import { quietRuntime } from "../support/temporal.js";
 
 const DIRECTORY = fileURLToPath(new URL("../histories/", import.meta.url));
 /** Of this version, and in directories of their own those of the versions before: migrations outlive upgrades. */
@@ -24,6 +25,8 @@ const History = z.looseObject({
 async function recorded(name: string): Promise<z.infer<typeof History>> {
   return History.parse(JSON.parse(await readFile(`${DIRECTORY}${name}`, "utf8")));
 }
+
+quietRuntime();
 
 async function replay(history: unknown, bundle = inject("workflowBundle")): Promise<void> {
   const workflowBundle = { code: await readFile(bundle, "utf8") };
