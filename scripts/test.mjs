@@ -21,8 +21,6 @@ const checks = [
 
 /** What runs against Temporal's distributed engine as well as against the embedded server. */
 const ON_CLUSTER = ["test/e2e", "test/workflows", "test/dashboard"];
-/** These have failed on a cluster; until the cause is found and cured, only the embedded server runs them. */
-const NOT_ON_CLUSTER = ["test/e2e/image-cli.test.ts", "test/dashboard/codec.test.ts"];
 const CLUSTER_IMPOSSIBLE = 3;
 
 /** So many files are named at the end, slowest first: where a quicker run is to be had. */
@@ -44,11 +42,7 @@ const filters = process.argv.slice(2);
 const isWhole = filters.length === 0 && !process.env.TOWPATH_TEST_SERVER;
 const onCluster = isWhole && clusterIsReady();
 test("tests", filters, {});
-if (onCluster) {
-  console.log(`Not run on a cluster: ${NOT_ON_CLUSTER.join(", ")}`);
-  const excluded = NOT_ON_CLUSTER.flatMap((file) => ["--exclude", file]);
-  test("tests on a cluster", [...ON_CLUSTER, ...excluded], { TOWPATH_TEST_SERVER: "cluster" });
-}
+if (onCluster) test("tests on a cluster", ON_CLUSTER, { TOWPATH_TEST_SERVER: "cluster" });
 rmSync(reports, { recursive: true, force: true });
 tellSlowest();
 tellFailures();

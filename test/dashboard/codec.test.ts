@@ -39,7 +39,9 @@ describe.skipIf(executable === null)(
         cleanups.push(() => home.remove());
         const keys = join(home.dataDir, "..", "keys");
         await home.run(["codec-key", keys]);
-        const env = { TEMPORAL_ADDRESS: "", TEMPORAL_NAMESPACE: "", [KEY_FILE_VARIABLE]: keys };
+        // The embedded server, whatever else the tests run on: its UI is told of the codec server.
+        const embedded = { TEMPORAL_ADDRESS: "", TEMPORAL_NAMESPACE: "", TEMPORAL_UI_ADDRESS: "" };
+        const env = { ...embedded, [KEY_FILE_VARIABLE]: keys };
         const project = await createRepository(join(home.dataDir, "..", "project"), { "towpath.yaml": SPEC });
         const started = await home.run(["start", project.path, "--allow-host", "--json"], env);
         expect(started).toMatchObject({ code: 0 });

@@ -1,9 +1,10 @@
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Client, Connection, ScheduleOverlapPolicy } from "@temporalio/client";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, expect, inject, it } from "vitest";
 import { z } from "zod";
+import { readEmbeddedState } from "../../src/adapters/temporal/embedded-state.js";
 import { hostId } from "../../src/adapters/temporal/host.js";
 import { RefreshReport } from "../../src/model/images/refresh.js";
 import { type CliAnswer, type Home, makeHome } from "../support/cli.js";
@@ -35,11 +36,11 @@ async function schedule(...args: readonly string[]): Promise<z.infer<typeof Sche
 
 /** Does something with the server that this home's commands use. */
 async function onServer<T>(act: (client: Client) => Promise<T>): Promise<T> {
-  const state: unknown = JSON.parse(await readFile(join(home.dataDir, "server", "state.json"), "utf8"));
-  const { address } = z.looseObject({ address: z.string() }).parse(state);
+  const embedded = await readEmbeddedState(home.dataDir);
+  const address = embedded?.address ?? inject("temporalAddress");
   const connection = await Connection.connect({ address });
   try {
-    return await act(new Client({ connection }));
+    return await act(new Client({ connection, namespace: home.namespace }));
   } finally {
     await connection.close();
   }

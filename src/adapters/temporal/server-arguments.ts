@@ -14,6 +14,8 @@ export const DYNAMIC_CONFIG = [
   "system.enableActivityEagerExecution=true",
   // Ten requests to one migration at a time by default; the next ones are refused after some tries.
   "history.maxInFlightUpdates=1000",
+  // One question to one migration at a time by default; two who look at once would be told that it is too busy.
+  "history.MaxBufferedQueryCount=100",
   // The server asks a host on the internet for new versions otherwise.
   "frontend.enableServerVersionCheck=false",
 ] as const;

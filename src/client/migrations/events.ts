@@ -1,5 +1,5 @@
 import type { PlanView, ProgressView, StepView } from "../../model/messages.js";
-import { PHASES } from "../../model/phases.js";
+import { PHASES, type Phase } from "../../model/phases.js";
 import { printable } from "../printable.js";
 import { renderWaiting } from "../render/progress.js";
 import { duration } from "../render/time.js";
@@ -17,12 +17,19 @@ const PHASE_EVENTS = {
   failed: "failed",
 } as const;
 
-function phaseEvents(before: Snapshot | null, after: Snapshot): string[] {
-  return PHASES.flatMap((phase) => {
+function phaseEvents(before: Snapshot | null, after: Snapshot, phases: readonly Phase[]): string[] {
+  return phases.flatMap((phase) => {
     const status = after.progress.phases[phase];
     const previous = before?.progress.phases[phase] ?? "pending";
     return status === previous ? [] : [`phase ${phase} ${PHASE_EVENTS[status]}`];
   });
+}
+
+/** The phases whose news come before those of the steps: up to `migrate`, which is begun before them and ends behind them. */
+function phasesBeforeSteps({ progress }: Snapshot): readonly Phase[] {
+  const { migrate } = progress.phases;
+  const isOver = migrate === "completed" || migrate === "failed";
+  return PHASES.slice(0, PHASES.indexOf("migrate") + (isOver ? 0 : 1));
 }
 
 function took(step: StepView): string {
@@ -83,15 +90,17 @@ function resumption(before: Snapshot | null, after: Snapshot): string[] {
 }
 
 /**
- * What happened between two looks, a line each, in the order of the phases and steps.
+ * What happened between two looks, a line each, in the order in which it can have happened.
  * @param before null at the first look: everything that happened so far is told
  */
 export function eventsBetween(before: Snapshot | null, after: Snapshot, now: Date): string[] {
+  const first = phasesBeforeSteps(after);
   return [
     ...resumption(before, after),
-    ...phaseEvents(before, after),
+    ...phaseEvents(before, after, first),
     ...stepEvents(before, after),
     ...currentEvents(before, after),
+    ...phaseEvents(before, after, PHASES.slice(first.length)),
     ...waitingEvents(before, after, now),
   ];
 }

@@ -12,9 +12,14 @@ import { TowpathError, isErrorType, messageOf } from "../../model/errors.js";
 
 /** gRPC status codes that say that nobody could answer, as opposed to an answer that is an error. */
 const UNAVAILABLE_CODES: ReadonlySet<number> = new Set([4, 14]);
+/**
+ * Those of a server that is there and fails, or has too much to do: UNKNOWN, RESOURCE_EXHAUSTED, ABORTED, INTERNAL and
+ * DATA_LOSS. A server that is killed in the middle of a call ends it with any of them.
+ */
+const TROUBLE_CODES: ReadonlySet<number> = new Set([2, 8, 10, 13, 15]);
 /** Those that say that the credentials do not suffice. */
 const REFUSAL_CODES: ReadonlySet<number> = new Set([7, 16]);
-/** The server's word for a query that no worker is there to answer. */
+/** The server's word for a query that no worker is there to answer, or that none can answer yet. */
 const FAILED_PRECONDITION = 9;
 
 const NO_WORKER =
@@ -68,6 +73,14 @@ function isUnanswered(error: unknown): boolean {
   );
 }
 
+/**
+ * True where a query could not be answered at this moment, and may well be in the next: the server has just started and
+ * no worker has come back to it yet, or the workflow's first task is still to be done, or its last one has failed.
+ */
+export function isNotReady(error: unknown): boolean {
+  return grpcCode(error) === FAILED_PRECONDITION;
+}
+
 /** True where Temporal does not know the workflow, or its execution is closed: the server says both in one way. */
 export function isGone(error: unknown): boolean {
   return error instanceof WorkflowNotFoundError;
@@ -94,6 +107,20 @@ export function asTowpathError(error: unknown): TowpathError {
     return new TowpathError(
       "TemporalUnreachable",
       `Temporal cannot be reached: ${messageOf(error)}. \`towpath doctor\` shows what is wrong.`,
+      { cause: error },
+    );
+  }
+  if (code !== null && TROUBLE_CODES.has(code)) {
+    return new TowpathError(
+      "TemporalUnreachable",
+      `Temporal could not do it now: ${messageOf(error)}. Try again; \`towpath doctor\` shows what is wrong.`,
+      { cause: error },
+    );
+  }
+  if (code === FAILED_PRECONDITION) {
+    return new TowpathError(
+      "TemporalUnreachable",
+      `The migration's worker cannot answer: ${messageOf(error)} Its log (\`worker.log\` in the data directory) says why.`,
       { cause: error },
     );
   }

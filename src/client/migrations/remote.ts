@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { setTimeout as delay } from "node:timers/promises";
 import {
   WorkflowFailedError,
   type Client,
@@ -10,17 +11,21 @@ import { TowpathError } from "../../model/errors.js";
 import { isTerminal } from "../../model/manifest.js";
 import { ProgressView, type GateView, type PlanView } from "../../model/messages.js";
 import * as contract from "../../workflows/migration.contract.js";
-import { asTowpathError, isDeadline, isGone } from "./failures.js";
+import { asTowpathError, isDeadline, isGone, isNotReady } from "./failures.js";
 import { migrationNotFound } from "./reference.js";
 
 export interface Patience {
   /** A worker answers a query within milliseconds; a cold one that replays a long history needs seconds. */
   readonly queryMs: number;
+  /** Until a worker that has lost its server has found it again. */
+  readonly readyMs: number;
   /** Until a worker has taken a request up; carrying it out may take as long as a gate's tests. */
   readonly acceptMs: number;
 }
 
-const PATIENCE: Patience = { queryMs: 10_000, acceptMs: 15_000 };
+const PATIENCE: Patience = { queryMs: 10_000, readyMs: 5_000, acceptMs: 15_000 };
+
+const READY_POLL_MS = 100;
 
 /** How Temporal sees the workflow: `RUNNING`, `COMPLETED`, `FAILED`, `TERMINATED`… */
 export type ExecutionStatus = WorkflowExecutionDescription["status"]["name"];
@@ -129,9 +134,21 @@ export class RemoteMigration {
   }
 
   private query<Answer>(definition: QueryDefinition<Answer>): Promise<Answer> {
-    return this.calling(() =>
-      this.client.withDeadline(Date.now() + this.patience.queryMs, () => this.handle.query(definition)),
-    );
+    const ask = (): Promise<Answer> =>
+      this.client.withDeadline(Date.now() + this.patience.queryMs, () => this.handle.query(definition));
+    return this.calling(() => this.whenReady(ask));
+  }
+
+  private async whenReady<Answer>(ask: () => Promise<Answer>): Promise<Answer> {
+    const deadline = performance.now() + this.patience.readyMs;
+    for (;;) {
+      try {
+        return await ask();
+      } catch (error) {
+        if (!isNotReady(error) || performance.now() > deadline) throw error;
+        await delay(READY_POLL_MS);
+      }
+    }
   }
 
   /** What became of a migration that is over: in its own words, else (nobody answers, or it was terminated) in Temporal's. */

@@ -23,6 +23,22 @@ describe("eventsBetween", () => {
     ]);
   });
 
+  it("tells the steps before the end of the phase that they belong to", () => {
+    const before = { progress: progressView(), plan: planView() };
+    const phases = {
+      understand: "completed",
+      guardrail: "completed",
+      migrate: "completed",
+      verify: "completed",
+    } as const;
+    const after = { progress: progressView({ phases }), plan: planView([stepView()]) };
+    expect(eventsBetween(before, after, NOW)).toEqual([
+      "step one completed in 1s (0123456789)",
+      "phase migrate completed",
+      "phase verify completed",
+    ]);
+  });
+
   it("tells nothing twice", () => {
     const snapshot = { progress: progressView({ waiting: WAITING }), plan: planView([stepView()]) };
     expect(eventsBetween(snapshot, snapshot, NOW)).toEqual([]);

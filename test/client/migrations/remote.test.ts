@@ -29,7 +29,7 @@ async function unattended(): Promise<RemoteMigration> {
     const handle = client.workflow.getHandle(id);
     if ((await handle.describe()).status.name === "RUNNING") await handle.terminate();
   });
-  return new RemoteMigration(client, id, { queryMs: 500, acceptMs: 500 });
+  return new RemoteMigration(client, id, { queryMs: 500, readyMs: 500, acceptMs: 500 });
 }
 
 const NO_WORKER = {
