@@ -1,4 +1,5 @@
 import type { CommandDefinition } from "./command.js";
+import { YES } from "./common-options.js";
 import { IMAGE_COMMANDS } from "./image-commands.js";
 import { MIGRATION_COMMANDS } from "./migration-commands.js";
 import { PRD_COMMANDS } from "./prd-commands.js";
@@ -35,7 +36,7 @@ export const COMMANDS: readonly CommandDefinition[] = [
         flags: "--forget <host>",
         description: "no longer list one that will not come back, or that was moved",
       },
-      { flags: "-y, --yes", description: "do it without asking" },
+      YES,
     ],
     help: `A host is a machine (more exactly: a data directory) whose worker has run. Migrations wait for a host that is gone, and go
 on when its worker runs again.`,

@@ -1,4 +1,5 @@
 import type { CommandDefinition, CommandOption } from "./command.js";
+import { YES } from "./common-options.js";
 
 const REFRESH_OPTIONS: readonly CommandOption[] = [
   { flags: "--keep <n>", description: "keep so many of the repository's newest images (default: 1)" },
@@ -83,6 +84,7 @@ missed while the server was away are not made up for, and a refresh that keeps f
     name: "image schedule delete",
     description: "delete a schedule; what it did stays in Temporal's list",
     arguments: [SCHEDULE],
+    options: [YES],
     load: async () => (await import("./commands/image-schedule.js")).remove,
   },
 ];

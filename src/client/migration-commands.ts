@@ -1,4 +1,5 @@
 import type { CommandDefinition, CommandOption } from "./command.js";
+import { YES } from "./common-options.js";
 
 const MIGRATION = ["<migration>", "a migration's id, the beginning of one, or @latest"] as const;
 const STEP = ["<step>", "id of a step, as `towpath plan` shows it"] as const;
@@ -7,7 +8,6 @@ const LOCAL: CommandOption = {
   flags: "--local",
   description: "ask this machine's data directory only, not Temporal",
 };
-const YES: CommandOption = { flags: "-y, --yes", description: "do it without asking" };
 const AS: CommandOption = {
   flags: "--as <name>",
   description: "who decides (default: your git identity)",

@@ -1,10 +1,9 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { COMMANDS } from "../../src/client/commands.js";
 import { hintFor } from "../../src/client/hints.js";
-import { runCli } from "../../src/client/run.js";
 import { createRepository, temporaryDirectory } from "../support/repository.js";
+import { runUnreachable } from "../support/unreachable.js";
 
 const SPEC = `version: 1
 name: letters
@@ -40,27 +39,7 @@ async function towpath(
   cwd: string,
   ...argv: string[]
 ): Promise<{ code: number; text: string; json: unknown }> {
-  const run = async (more: readonly string[]) => {
-    const written = { stdout: "", stderr: "" };
-    const code = await runCli({
-      argv: [...argv, ...more],
-      env: {
-        TOWPATH_DATA_DIR: join(directory, "data"),
-        TEMPORAL_ADDRESS: "127.0.0.1:1",
-        PATH: process.env.PATH,
-      },
-      cwd: join(directory, cwd),
-      columns: 80,
-      interactive: false,
-      output: {
-        stdout: async (text) => void (written.stdout += text),
-        stderr: async (text) => void (written.stderr += text),
-      },
-      commands: COMMANDS,
-      version: "0.0.0",
-    });
-    return { code, ...written };
-  };
+  const run = (more: readonly string[]) => runUnreachable(directory, cwd, [...argv, ...more]);
   const { code, stdout, stderr } = await run([]);
   const asJson = await run(["--json"]);
   expect(asJson.code).toBe(code);

@@ -194,7 +194,7 @@ const ENGINE_SCENES: typeof SCENES = {
     expect(said).toContain("No active session");
     expect(await engine.hasImage(old)).toBe(false);
     await succeeds(
-      `towpath image schedule pause ${image}; towpath image schedule delete ${image}; towpath down`,
+      `towpath image schedule pause ${image}; towpath image schedule delete ${image} --yes; towpath down`,
       project,
       env,
     );

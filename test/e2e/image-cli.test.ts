@@ -120,7 +120,7 @@ describeWithRegistry("towpath image", () => {
         .toBeGreaterThan(Math.min(before, 9));
       expect(await towpath("image", "schedule", "resume", created.id)).toMatchObject({ code: 0 });
       expect((await towpath("image", "schedule", "list")).stdout).toContain(created.id);
-      expect(await towpath("image", "schedule", "delete", image)).toMatchObject({ code: 0 });
+      expect(await towpath("image", "schedule", "delete", image, "--yes")).toMatchObject({ code: 0 });
       expect((await towpath("image", "schedule", "list")).stdout).toBe("No schedules.\n");
     },
   );
@@ -145,7 +145,7 @@ describeWithRegistry("towpath image", () => {
       expect(shown.note).toMatch(/paused due to workflow failure/i);
       expect(shown.runs[0]).toMatchObject({ status: "FAILED", report: { outcome: "pull-failed" } });
       expect((await towpath("image", "schedule", "show", missing)).stdout).toContain("There is no image");
-      expect(await towpath("image", "schedule", "delete", missing)).toMatchObject({ code: 0 });
+      expect(await towpath("image", "schedule", "delete", missing, "--yes")).toMatchObject({ code: 0 });
     },
   );
 

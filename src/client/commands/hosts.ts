@@ -5,7 +5,7 @@ import { Json } from "../../model/json.js";
 import type { CommandBody, CommandContext, CommandResult } from "../command.js";
 import { hostViews, requireHostView } from "../hosts/hosts.js";
 import { readInput } from "../input.js";
-import { agreed, calledOff, requireYesOrTerminal } from "../migrations/confirm.js";
+import { agreed, calledOff, requireYesOrTerminal } from "../confirm.js";
 import { asTowpathError } from "../migrations/failures.js";
 import { whoAmI } from "../migrations/who.js";
 import { renderHosts } from "../render/hosts.js";

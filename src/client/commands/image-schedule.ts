@@ -6,6 +6,7 @@ import { parseReference } from "../../model/images/reference.js";
 import { describeRefresh } from "../../model/images/refresh.js";
 import { Json } from "../../model/json.js";
 import type { CommandBody, CommandContext, CommandInput, CommandResult } from "../command.js";
+import { agreed, calledOff, requireYesOrTerminal } from "../confirm.js";
 import { DurationOption, KeepOptions, refreshOptions } from "../images/options.js";
 import {
   createSchedule,
@@ -94,12 +95,22 @@ export const resume: CommandBody = (input, context) =>
     return done(id, "resumed");
   });
 
+const Delete = z.object({
+  arguments: z.tuple([z.string().min(1)]),
+  options: z.object({ yes: z.boolean().default(false) }),
+});
+
 /** `towpath image schedule delete` */
-export const remove: CommandBody = (input, context) =>
-  withSchedule(input, context, async (client, id) => {
+export const remove: CommandBody = (input, context) => {
+  const { yes } = readInput(Delete, input).options;
+  requireYesOrTerminal(yes, "delete the schedule", context);
+  return withSchedule({ ...input, options: {} }, context, async (client, id) => {
+    const consequences = `${id} and its settings go, for good. What it has pulled and removed stays as it is.`;
+    if (!(await agreed(yes, consequences))) return calledOff(id);
     await onSchedule(client, id, (handle) => handle.delete());
     return done(id, "deleted");
   });
+};
 
 function done(id: string, what: string): CommandResult {
   return { text: `${id} ${what}.`, data: { id, done: what } };

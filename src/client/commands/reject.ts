@@ -2,7 +2,7 @@ import { z } from "zod";
 import { reject as rejectUpdate } from "../../workflows/migration.contract.js";
 import type { CommandBody } from "../command.js";
 import { readInput } from "../input.js";
-import { agreed, calledOff, requireYesOrTerminal } from "../migrations/confirm.js";
+import { agreed, calledOff, requireYesOrTerminal } from "../confirm.js";
 import { withMigration } from "../migrations/session.js";
 import { whoAmI } from "../migrations/who.js";
 

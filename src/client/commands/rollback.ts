@@ -5,7 +5,7 @@ import type { PlanView, RollbackAnswer } from "../../model/messages.js";
 import { rollback as rollbackUpdate } from "../../workflows/migration.contract.js";
 import type { CommandBody, CommandResult } from "../command.js";
 import { readInput } from "../input.js";
-import { agreed, calledOff, requireYesOrTerminal } from "../migrations/confirm.js";
+import { agreed, calledOff, requireYesOrTerminal } from "../confirm.js";
 import { localPlan } from "../migrations/local-view.js";
 import { readLocalIfHere } from "../migrations/local.js";
 import { withMigration } from "../migrations/session.js";

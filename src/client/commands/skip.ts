@@ -3,7 +3,7 @@ import { parseStepId } from "../../model/ids.js";
 import { skip as skipUpdate } from "../../workflows/migration.contract.js";
 import type { CommandBody } from "../command.js";
 import { readInput } from "../input.js";
-import { agreed, calledOff, requireYesOrTerminal } from "../migrations/confirm.js";
+import { agreed, calledOff, requireYesOrTerminal } from "../confirm.js";
 import { withMigration } from "../migrations/session.js";
 import { whoAmI } from "../migrations/who.js";
 

@@ -8,7 +8,7 @@ import { stop as stopSignal } from "../../workflows/migration.contract.js";
 import type { CommandBody, CommandContext, CommandResult } from "../command.js";
 import { EXIT_CODES } from "../errors.js";
 import { readInput } from "../input.js";
-import { agreed, calledOff, requireYesOrTerminal } from "../migrations/confirm.js";
+import { agreed, calledOff, requireYesOrTerminal } from "../confirm.js";
 import { locateLocally } from "../migrations/local.js";
 import { type MigrationSession, withMigration } from "../migrations/session.js";
 import { whoAmI } from "../migrations/who.js";

@@ -1,7 +1,7 @@
-import { TowpathError } from "../../model/errors.js";
-import type { CommandContext, CommandResult } from "../command.js";
-import { EXIT_CODES } from "../errors.js";
-import { confirm } from "../prompt.js";
+import { TowpathError } from "../model/errors.js";
+import type { CommandContext, CommandResult } from "./command.js";
+import { EXIT_CODES } from "./errors.js";
+import { confirm } from "./prompt.js";
 
 /** A person can be asked: with `--json` a program reads, whatever the terminal. */
 function canAsk(context: CommandContext): boolean {
