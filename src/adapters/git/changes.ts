@@ -2,7 +2,7 @@ import type { Change, ChangeKind } from "../../model/scope.js";
 import { translated } from "./context.js";
 import { writeExcludes } from "./exclude.js";
 import { lstatIfPresent } from "./files.js";
-import { isIndexPublished, isIndexTouched } from "./index-file.js";
+import { isIndexTouched } from "./index-file.js";
 import { hasBlobBytes, joinRaw, onDisk, rawPaths, readable, type RawPath } from "./paths.js";
 import { stepIndex, worktreePlace, type Worktree } from "./places.js";
 import { isIndexAsNoted, type Pristine } from "./pristine.js";
@@ -87,23 +87,13 @@ async function collect(request: ChangesRequest): Promise<RawChanges> {
     before === null ? compared(place, base, signal) : glanced(worktree, place, { signal, refresh: isLast }),
     isTouched ? stepMarks(place, stepPlace(worktree, place), base, excludesFile, signal) : NO_MARKS,
   ]);
-  const isAllSeen = isLast && (await isAllUntouched(worktree, place, signal));
-  const result = new Collection(worktree, before, branchAt, isAllSeen);
+  if (isLast) await restoreAccess(worktree, before.paths);
+  const result = new Collection(worktree, before, branchAt, isLast);
   for (const path of others) result.addOther(path);
   for (const difference of differences) await result.addDifference(difference, marks.removed);
   for (const path of marks.removed) await result.addRemoved(path);
   for (const path of marks.added) await result.addForced(path);
   return result;
-}
-
-/**
- * Whether a look that refreshed Towpath's index found nothing to note there. Where it did, the copy that the step was
- * given still tells which files were touched.
- */
-async function isAllUntouched(worktree: Worktree, place: GitPlace, signal?: AbortSignal): Promise<boolean> {
-  if (await isIndexPublished(worktree)) return true;
-  await restoreAccess(worktree, stepPlace(worktree, place), signal);
-  return false;
 }
 
 function stepPlace(worktree: Worktree, place: GitPlace): GitPlace {

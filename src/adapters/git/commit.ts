@@ -5,6 +5,7 @@ import { objectIds } from "./head.js";
 import { commitMessage, MIGRATION_TRAILER, STEP_TRAILER, trailerValues } from "./message.js";
 import { joinRaw, readable, type RawPath } from "./paths.js";
 import { branchRef, repositoryPlace, worktreePlace, type Worktree } from "./places.js";
+import type { TreePaths } from "./nested.js";
 import type { Pristine } from "./pristine.js";
 import { foreign } from "./refs.js";
 import type { Identity } from "./repository.js";
@@ -37,7 +38,7 @@ export interface BuiltCommit {
 /** A commit's worktree, as far as it is known before the branch is moved there. */
 export interface Expected {
   readonly tree: string;
-  readonly directories: readonly RawPath[];
+  readonly paths: TreePaths;
   /** The files were the commit's when they were looked at last, and nothing has run since. */
   readonly isSeen: boolean;
 }
@@ -69,17 +70,18 @@ export async function buildCommit(request: CommitRequest): Promise<BuiltCommit> 
 }
 
 function expectedBehind(raw: RawChanges, before: Pristine, tree: string): Expected {
-  return { tree, directories: directoriesBehind(raw, before), isSeen: raw.isAllSeen };
+  return { tree, paths: pathsBehind(raw, before), isSeen: raw.isAllSeen };
 }
 
-/** The directories that were there before, and those of the paths that changed. */
-function directoriesBehind({ changed }: RawChanges, { directories }: Pristine): RawPath[] {
-  const all = new Set(directories);
+/** The paths that were there before, and those that changed. */
+function pathsBehind({ changed }: RawChanges, { paths }: Pristine): TreePaths {
+  const [directories, files] = [new Set(paths.directories), new Set(paths.files)];
   for (const path of changed.keys()) {
+    files.add(path);
     for (let end = path.indexOf("/"); end !== -1; end = path.indexOf("/", end + 1))
-      all.add(path.slice(0, end));
+      directories.add(path.slice(0, end));
   }
-  return [...all];
+  return { directories: [...directories], files: [...files] };
 }
 
 /**

@@ -1,4 +1,4 @@
-import { readFile, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { copyIndex, readIfPresent, replaceFile } from "./files.js";
 import { privateIndex, stepIndex, type Worktree } from "./places.js";
@@ -8,12 +8,6 @@ import { isMissing } from "../../model/system-errors.js";
 export async function publishIndex(worktree: Worktree): Promise<void> {
   await copyIndex(privateIndex(worktree), stepIndex(worktree));
   await replaceFile(stampFile(worktree), (await stampOf(stepIndex(worktree))) ?? "");
-}
-
-/** Whether Towpath's index says the same as the step's: git writes an index anew also where nothing in it changes. */
-export async function isIndexPublished(worktree: Worktree): Promise<boolean> {
-  const [own, steps] = await Promise.all([readFile(privateIndex(worktree)), readFile(stepIndex(worktree))]);
-  return own.equals(steps);
 }
 
 /** Whether a step has used git on its index since `publishIndex`. */

@@ -6,19 +6,28 @@ import type { Worktree } from "./places.js";
 import { baseEnvironment, runGit, type GitPlace } from "./run.js";
 import { isMissing } from "../../model/system-errors.js";
 
-export interface TreeDirectories {
+/** The paths of a tree, and perhaps some that are gone. */
+export interface TreePaths {
   readonly directories: readonly RawPath[];
+  /** Links too. */
+  readonly files: readonly RawPath[];
+}
+
+export interface TreeContents {
+  /** Parents in front of what they hold. */
+  readonly paths: TreePaths;
   readonly submodules: readonly { readonly path: RawPath; readonly commit: string }[];
 }
 
-/** The directories and submodules of a commit's tree; parents in front of what they hold. */
-export async function treeDirectories(
+/** What is in a commit's tree. */
+export async function treeContents(
   place: GitPlace,
   commit: string,
   signal?: AbortSignal,
-): Promise<TreeDirectories> {
-  const { stdout } = await runGit(place, ["ls-tree", "-r", "-d", "-z", "--full-tree", commit], { signal });
+): Promise<TreeContents> {
+  const { stdout } = await runGit(place, ["ls-tree", "-r", "-t", "-z", "--full-tree", commit], { signal });
   const directories: RawPath[] = [];
+  const files: RawPath[] = [];
   const submodules: { path: RawPath; commit: string }[] = [];
   for (const record of rawPaths(stdout)) {
     const tab = record.indexOf("\t");
@@ -26,8 +35,9 @@ export async function treeDirectories(
     const path = record.slice(tab + 1);
     if (type === "tree") directories.push(path);
     else if (type === "commit") submodules.push({ path, commit: id });
+    else files.push(path);
   }
-  return { directories, submodules };
+  return { paths: { directories, files }, submodules };
 }
 
 /**
@@ -36,10 +46,10 @@ export async function treeDirectories(
  */
 export async function settleNestedRepositories(
   worktree: Worktree,
-  { directories, submodules }: TreeDirectories,
+  { paths, submodules }: TreeContents,
   signal?: AbortSignal,
 ): Promise<void> {
-  await Promise.all(directories.map((path) => settleDirectory(worktree, path)));
+  await Promise.all(paths.directories.map((path) => settleDirectory(worktree, path)));
   for (const { path, commit } of submodules) await settleSubmodule(worktree, path, commit, signal);
 }
 

@@ -1,7 +1,7 @@
 import { lstatSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { stampOf } from "./index-file.js";
-import type { RawPath } from "./paths.js";
+import type { TreePaths } from "./nested.js";
 import { branchRef, privateIndex, type Worktree } from "./places.js";
 import { isMissing } from "../../model/system-errors.js";
 
@@ -12,8 +12,7 @@ import { isMissing } from "../../model/system-errors.js";
 export interface Pristine {
   readonly commit: string;
   readonly tree: string;
-  /** The directories of the tree, and perhaps some that are gone. */
-  readonly directories: readonly RawPath[];
+  readonly paths: TreePaths;
   /** Tells the state of Towpath's own index. */
   readonly indexStamp: string;
 }

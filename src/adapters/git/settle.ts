@@ -4,9 +4,9 @@ import { join } from "node:path";
 import type { Expected } from "./commit.js";
 import { writeExcludes } from "./exclude.js";
 import { readIfPresent } from "./files.js";
-import { isIndexPublished, isIndexTouched, publishIndex } from "./index-file.js";
+import { isIndexTouched, publishIndex } from "./index-file.js";
 import { onDisk, type RawPath } from "./paths.js";
-import { branchRef, stepIndex, worktreePlace, type Worktree } from "./places.js";
+import { branchRef, worktreePlace, type Worktree } from "./places.js";
 import { isIndexAsNoted, notePristine, type Pristine } from "./pristine.js";
 import { foreign, moveRef, STEP_REASON } from "./refs.js";
 import { differences } from "./status.js";
@@ -48,13 +48,13 @@ export async function advanceBranch(request: AdvanceRequest): Promise<Pristine |
  */
 export async function stillPristine(
   worktree: Worktree,
-  { commit, tree, directories, indexStamp }: Pristine,
+  { commit, tree, paths, indexStamp }: Pristine,
   exclude: readonly string[],
   signal?: AbortSignal,
 ): Promise<Pristine | null> {
   const isTouched = await isIndexTouched(worktree);
   if (isTouched || !(await isIndexAsNoted(worktree, { indexStamp }))) return null;
-  const expected = { tree, directories, isSeen: false };
+  const expected = { tree, paths, isSeen: false };
   return look({ worktree, from: commit, to: commit, expected, exclude, signal });
 }
 
@@ -75,20 +75,16 @@ async function moveBranch({ worktree, from, to, signal }: AdvanceRequest): Promi
  */
 async function look(request: AdvanceRequest): Promise<Pristine | null> {
   const { worktree, to, expected, exclude = [], guard, signal } = request;
-  if (!expected || !(await isOrderly(worktree)) || isPlanted(worktree, expected.directories)) return null;
+  if (!expected || !(await isOrderly(worktree)) || isPlanted(worktree, expected.paths.directories))
+    return null;
   await guard?.();
-  // First, because looking refreshes Towpath's index; the copy still tells which files were touched.
   await publishIndex(worktree);
-  const { tree, directories } = expected;
-  if (expected.isSeen) return notePristine(worktree, { tree, directories, commit: to });
+  const { tree, paths } = expected;
+  if (expected.isSeen) return notePristine(worktree, { tree, paths, commit: to });
   const place = worktreePlace(worktree, await writeExcludes(worktree, exclude));
   const { isEmpty } = await differences({ worktree, commit: to, place, untracked: true, signal });
-  if (!(await isIndexPublished(worktree))) {
-    const copy = { ...place, env: { ...place.env, GIT_INDEX_FILE: stepIndex(worktree) } };
-    await restoreAccess(worktree, copy, signal);
-    return null;
-  }
-  return isEmpty ? notePristine(worktree, { tree, directories, commit: to }) : null;
+  await restoreAccess(worktree, paths);
+  return isEmpty ? notePristine(worktree, { tree, paths, commit: to }) : null;
 }
 
 /** No link, lock, half-done merge or strange HEAD: what is told by the git directory's own files. */

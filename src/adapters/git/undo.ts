@@ -1,19 +1,21 @@
+import { lstatSync } from "node:fs";
 import { chmod, mkdir, readdir, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { TowpathError } from "../../model/errors.js";
+import { hasCode } from "../../model/system-errors.js";
 import { listFiles } from "../../model/scope.js";
 import { excludeLines, writeExcludes } from "./exclude.js";
 import { lstatIfPresent, makeWritable, readIfPresent, removeTree, replaceFile } from "./files.js";
 import { attachHead, objectIds } from "./head.js";
 import { publishIndex } from "./index-file.js";
 import { settleLocks } from "./locks.js";
-import { joinRaw, onDisk, rawPaths, type RawPath } from "./paths.js";
+import { joinRaw, onDisk, type RawPath } from "./paths.js";
 import { branchRef, privateIndex, repositoryPlace, worktreePlace, type Worktree } from "./places.js";
 import { notePristine, type Pristine } from "./pristine.js";
 import { forceRef, inContext, moveRef } from "./refs.js";
 import { runGit, type GitPlace } from "./run.js";
 import { differences, type Differences } from "./status.js";
-import { obstacle, settleNestedRepositories, treeDirectories } from "./nested.js";
+import { obstacle, settleNestedRepositories, treeContents, type TreePaths } from "./nested.js";
 
 export interface UndoRequest {
   readonly worktree: Worktree;
@@ -75,18 +77,14 @@ async function restore(request: UndoRequest): Promise<Pristine | null> {
   await attachHead(worktree, signal);
   const place = worktreePlace(worktree, await writeExcludes(worktree, exclude));
   const tree = await moveBranch(request, guard);
-  const [nested] = await Promise.all([
-    treeDirectories(place, commit, signal),
-    restoreAccess(worktree, place, signal),
-  ]);
-  await settleNestedRepositories(worktree, nested, signal);
+  const contents = await treeContents(place, commit, signal);
+  await restoreAccess(worktree, contents.paths);
+  await settleNestedRepositories(worktree, contents, signal);
   await restoreFiles(request, place, guard);
   await guard();
   await publishIndex(worktree);
-  const { directories, submodules } = nested;
-  return submodules.length > 0 || tree === null
-    ? null
-    : notePristine(worktree, { commit, tree, directories });
+  const { paths, submodules } = contents;
+  return submodules.length > 0 || tree === null ? null : notePristine(worktree, { commit, tree, paths });
 }
 
 async function always(): Promise<void> {
@@ -151,24 +149,26 @@ async function restoreFiles(
   throw failure;
 }
 
-/** Tracked files whose times or content are others than the index says. */
-async function touchedPaths(place: GitPlace, signal?: AbortSignal): Promise<RawPath[]> {
-  const args = ["diff-files", "--name-only", "-z", "--ignore-submodules=all"];
-  // 128: the index is damaged; it will be made anew, and all files with it.
-  const { stdout, exitCode } = await runGit(place, args, { signal, accept: [0, 128] });
-  return exitCode === 0 ? rawPaths(stdout) : [];
+/**
+ * Gives the owner reading and writing on every tracked file that a step took it from: git knows only whether a file is
+ * executable. Every file is looked at, because git's own times are of whole seconds and hide what quick steps do.
+ */
+export async function restoreAccess(worktree: Worktree, { files }: TreePaths): Promise<void> {
+  for (const path of files) {
+    if (isInaccessible(onDisk(worktree, path))) await makeAccessible(worktree, path);
+  }
 }
 
-/**
- * Git knows only whether a file is executable, so a file that a step made read-only is no difference to it.
- * @param place with an index that was not refreshed since the step: its times tell which files were touched
- */
-export async function restoreAccess(
-  worktree: Worktree,
-  place: GitPlace,
-  signal?: AbortSignal,
-): Promise<void> {
-  for (const path of await touchedPaths(place, signal)) await makeAccessible(worktree, path);
+/** Synchronous: thousands of these are quicker so than one at a time through the thread pool. */
+function isInaccessible(file: Buffer): boolean {
+  try {
+    const found = lstatSync(file, { throwIfNoEntry: false });
+    return found?.isFile() === true && (found.mode & 0o600) !== 0o600;
+  } catch (error) {
+    // In a directory that was closed or replaced: undoing makes it anew.
+    if (hasCode(error, "EACCES", "ELOOP", "ENAMETOOLONG", "ENOTDIR")) return false;
+    throw error;
+  }
 }
 
 async function makeAccessible(worktree: Worktree, path: RawPath): Promise<void> {
