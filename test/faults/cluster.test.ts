@@ -11,6 +11,7 @@ import { createRepository } from "../support/repository.js";
 import { killed, type Machine, machines } from "../support/worker-processes.js";
 import { checkInvariants, checkReplay, type Scene, userSide } from "./invariants.js";
 import { FIVE_STEP_FILES, FIVE_STEP_TEXT, FIVE_STEPS } from "./support/fleet.js";
+import { lookOn } from "./support/onlooker.js";
 import { eventually } from "./support/waiting.js";
 
 /** Far above the minutes that it takes: thirty processes share what the machine has. */
@@ -23,7 +24,11 @@ interface Running extends Scene {
 }
 
 /** A machine with its repository, and migrations of it. */
-async function startOn(machine: Machine, count: number): Promise<Running[]> {
+async function startOn(
+  machine: Machine,
+  count: number,
+  cleanups: (() => Promise<void>)[],
+): Promise<Running[]> {
   const { dataDir } = machine.home;
   const runs = async (): Promise<boolean> => (await workerStatus(dataDir))?.report?.status === "running";
   await eventually("its worker", runs, WAIT_MS);
@@ -34,7 +39,10 @@ async function startOn(machine: Machine, count: number): Promise<Running[]> {
   for (let n = 0; n < count; n += 1) {
     const answer = await machine.run(["start", repository.path, "--allow-host", "--json"]);
     if (answer.code !== 0) throw new Error(`towpath start: ${answer.stdout}${answer.stderr}`);
-    running.push({ dataDir, repository, before, id: Started.parse(JSON.parse(answer.stdout)).id });
+    const { id } = Started.parse(JSON.parse(answer.stdout));
+    const onlooker = lookOn(dataDir, id);
+    cleanups.push(() => onlooker.stop());
+    running.push({ dataDir, repository, before, id, onlookers: new Map([[id, onlooker]]) });
   }
   return running;
 }
@@ -62,7 +70,9 @@ describeOnCluster("ten migrations on three hosts of a cluster", () => {
       const hosts = await machines(3, cleanups, cluster());
       const [victim] = hosts;
       if (victim === undefined) throw new Error("no host was started");
-      const all = (await Promise.all(hosts.map((host, index) => startOn(host, index === 0 ? 4 : 3)))).flat();
+      const all = (
+        await Promise.all(hosts.map((host, index) => startOn(host, index === 0 ? 4 : 3, cleanups)))
+      ).flat();
       expect(all).toHaveLength(10);
 
       /** Each has the survey and five steps. */

@@ -13,6 +13,7 @@ import { PHASES } from "../../src/model/phases.js";
 import type { MigrationHandle } from "../support/migrations.js";
 import type { TestRepository } from "../support/repository.js";
 import { quietRuntime } from "../support/temporal.js";
+import type { Onlooker } from "./support/onlooker.js";
 
 /** What a migration ran on, with how the user's side of the repository looked before it. */
 export interface Scene {
@@ -20,6 +21,8 @@ export interface Scene {
   readonly repository: TestRepository;
   /** From {@link userSide}. */
   readonly before: string;
+  /** Of the migrations that were looked at all the while, by id. */
+  readonly onlookers?: ReadonlyMap<string, Onlooker>;
 }
 
 /** Everything in a repository that is not Towpath's: checkout, index, stash, configuration, other refs. */
@@ -47,7 +50,12 @@ export async function checkInvariants(
   await checkBranch(scene.repository, manifest);
   await checkTags(scene.repository, manifest);
   expect(await userSide(scene.repository)).toBe(scene.before);
-  if (isOver) await checkNothingLeft(scene, manifest);
+  if (isOver) {
+    const onlooker = scene.onlookers?.get(id);
+    await onlooker?.stop();
+    expect(onlooker?.wrong() ?? []).toEqual([]);
+    await checkNothingLeft(scene, manifest);
+  }
   return manifest;
 }
 

@@ -3,7 +3,6 @@ import { afterEach, describe, expect, it } from "vitest";
 import { cleanUp } from "../support/migrations.js";
 import { checkInvariants } from "./invariants.js";
 import { FIVE_STEP_FILES, FIVE_STEP_TEXT, FIVE_STEPS, Fleet } from "./support/fleet.js";
-import { lookOn } from "./support/onlooker.js";
 import { isLongRun, killsOfRun, randomFrom, seedOfRun } from "./support/seeds.js";
 import { eventually } from "./support/waiting.js";
 
@@ -19,15 +18,9 @@ async function survive(
   disturb: (isOver: () => boolean) => Promise<void> = async () => {},
 ): Promise<void> {
   const handle = await fleet.start(spec);
-  const onlooker = lookOn(fleet.dataDir, handle.workflowId);
   let isOver = false;
   const ended = handle.result().finally(() => (isOver = true));
-  try {
-    await Promise.all([ended, disturb(() => isOver)]);
-  } finally {
-    await onlooker.stop();
-  }
-  expect(onlooker.wrong()).toEqual([]);
+  await Promise.all([ended, disturb(() => isOver)]);
   const manifest = await checkInvariants(fleet, handle);
   expect(manifest.status).toBe("completed");
   expect(await fleet.repository.git("show", `towpath/${handle.workflowId}:steps.txt`)).toBe(FIVE_STEP_TEXT);

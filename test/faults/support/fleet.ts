@@ -17,6 +17,7 @@ import type { MigrationHandle } from "../../support/migrations.js";
 import { createRepository, temporaryDirectory, type TestRepository } from "../../support/repository.js";
 import { connectClient } from "../../support/temporal.js";
 import { type Scene, userSide } from "../invariants.js";
+import { lookOn, type Onlooker } from "./onlooker.js";
 
 const HOST = fileURLToPath(new URL("../fixtures/host.js", import.meta.url));
 
@@ -47,6 +48,7 @@ export class Fleet implements Scene {
   reportsDeaths = false;
   private isEnded = false;
   private readonly started: MigrationHandle[] = [];
+  readonly onlookers = new Map<string, Onlooker>();
   readonly hostId = `fault-${randomBytes(4).toString("hex")}`;
   readonly log: string;
 
@@ -159,11 +161,13 @@ export class Fleet implements Scene {
       ],
     });
     this.started.push(handle);
+    this.onlookers.set(migrationId, lookOn(this.dataDir, migrationId));
     return handle;
   }
 
   async end(): Promise<void> {
     this.isEnded = true;
+    for (const onlooker of this.onlookers.values()) await onlooker.stop();
     for (const child of Array.from(this.living)) {
       const gone = once(child, "exit");
       child.kill("SIGKILL");

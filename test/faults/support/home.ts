@@ -8,6 +8,7 @@ import { type Home, makeHome } from "../../support/cli.js";
 import { createRepository } from "../../support/repository.js";
 import { checkInvariants, checkReplay, type Scene, userSide } from "../invariants.js";
 import { FIVE_STEP_FILES, FIVE_STEP_TEXT, FIVE_STEPS } from "./fleet.js";
+import { lookOn } from "./onlooker.js";
 
 const Started = z.object({ id: z.string() });
 const Status = z.object({ status: z.string() });
@@ -38,7 +39,9 @@ export async function startMigration(
   const answer = await home.run(["start", repository.path, "--allow-host", "--json"]);
   expect(answer).toMatchObject({ code: 0 });
   const { id } = Started.parse(JSON.parse(answer.stdout));
-  return { home, repository, before, dataDir: home.dataDir, id };
+  const onlooker = lookOn(home.dataDir, id);
+  cleanups.push(() => onlooker.stop());
+  return { home, repository, before, dataDir: home.dataDir, id, onlookers: new Map([[id, onlooker]]) };
 }
 
 /** The process that a state file below the data directory names. */
