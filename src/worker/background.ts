@@ -32,6 +32,9 @@ export interface WorkerInfo extends WorkerRegistration {
   readonly report: HealthReport | null;
 }
 
+/** A worker that runs; `reused`: it ran before, or somebody else has just started it. */
+export type EnsuredWorker = WorkerInfo & { readonly reused: boolean };
+
 /** The worker process of this data directory and what it says of itself; null where none runs. */
 export async function workerStatus(dataDir: string): Promise<WorkerInfo | null> {
   const registration = await registeredWorker(dataDir);
@@ -44,9 +47,7 @@ export async function workerStatus(dataDir: string): Promise<WorkerInfo | null> 
  * ended gracefully and replaced; its unfinished activities are retried by the successor.
  * @throws TowpathError `Internal` with the log's last lines where it does not come up
  */
-export async function ensureWorker(
-  options: EnsureWorkerOptions,
-): Promise<WorkerInfo & { readonly reused: boolean }> {
+export async function ensureWorker(options: EnsureWorkerOptions): Promise<EnsuredWorker> {
   const wanted = { buildId: buildId(), target: endpointFingerprint(options.endpoint) };
   const fits = (worker: WorkerInfo): boolean =>
     worker.report?.buildId === wanted.buildId && worker.report.target === wanted.target;
@@ -64,7 +65,7 @@ export async function ensureWorker(
       await endProcess(current, STOP_GRACE_MS);
     }
     lock.ensureHeld();
-    return { ...(await startWorker(options)), reused: false };
+    return startWorker(options, fits);
   });
 }
 
@@ -83,7 +84,10 @@ export async function downWorker(dataDir: string): Promise<WorkerRegistration | 
   });
 }
 
-async function startWorker(options: EnsureWorkerOptions): Promise<WorkerInfo> {
+async function startWorker(
+  options: EnsureWorkerOptions,
+  fits: (worker: WorkerInfo) => boolean,
+): Promise<EnsuredWorker> {
   const { dataDir, endpoint, env } = options;
   options.onProgress?.("starting the worker…");
   const entry = nodeEntry(pathToFileURL(join(CODE_ROOT, "client", "main.js")));
@@ -98,7 +102,14 @@ async function startWorker(options: EnsureWorkerOptions): Promise<WorkerInfo> {
     },
     logPath: workerPaths(dataDir).log,
   });
-  return awaitRunning(dataDir, started.pid, () => started.ended());
+  try {
+    return { ...(await awaitRunning(dataDir, started.pid, () => started.ended())), reused: false };
+  } catch (error) {
+    // Somebody has started one in the foreground meanwhile, to which this one has given way.
+    const other = await workerStatus(dataDir);
+    if (other === null || other.pid === started.pid || !fits(other)) throw error;
+    return { ...(await awaitRunning(dataDir, other.pid, () => null)), reused: true };
+  }
 }
 
 async function awaitRunning(dataDir: string, pid: number, ended: () => string | null): Promise<WorkerInfo> {

@@ -243,6 +243,22 @@ describe("a worker in the foreground", () => {
     }
   });
 
+  it("is what `up` finds, or gives way to, when both are started at once", async () => {
+    const background = await running();
+    process.kill(background.pid, "SIGKILL");
+    expect(await until(async () => (await workerStatus(home.dataDir)) === null, 60_000, 20)).toBe(true);
+    const child = home.spawn(["worker"]);
+    try {
+      const { pid } = await up();
+      expect((await workerStatus(home.dataDir))?.pid).toBe(pid);
+      if (child.pid !== pid && child.exitCode === null) await once(child, "exit");
+      expect(child.exitCode).toBe(child.pid === pid ? null : 4);
+    } finally {
+      child.kill("SIGTERM");
+      if (child.exitCode === null) await once(child, "exit");
+    }
+  });
+
   it("ends in order though Temporal never came", async () => {
     await home.run(["down"]);
     const child = home.spawn(["worker"], { TEMPORAL_ADDRESS: `127.0.0.1:${await anyFreePort()}` });
