@@ -9,7 +9,8 @@ import { Phase } from "../model/phases.js";
 import { projectPlan } from "../model/spec/plan-projection.js";
 import { resolvePhase, resolveStep } from "../model/spec/resolve.js";
 import { type Tally, tallyOf } from "../model/tally.js";
-import { isStepDone, recordedSteps } from "../model/steps.js";
+import { isStepDone } from "../model/step-summary.js";
+import { recordedSteps } from "../model/steps.js";
 import { startPhase } from "../model/transitions.js";
 import type {
   PhaseOperation,

@@ -13,6 +13,7 @@ import { parseSpec } from "../model/spec/parse.js";
 import type { ExpressionScope } from "../model/spec/references.js";
 import { resolveWorkspace } from "../model/spec/resolve.js";
 import type { Spec } from "../model/spec/schema.js";
+import { summaryOf } from "../model/step-summary.js";
 
 /** What the activities of one host work with. */
 export interface Host {
@@ -168,10 +169,6 @@ export function scopeOf(migration: SpecMigration, env: Readonly<Record<string, s
     const param = ParamValue.safeParse(value);
     if (param.success) params[name] = param.data;
   }
-  const outputs: Record<string, Record<string, string>> = {};
-  for (const [id, record] of Object.entries(manifest.steps ?? {})) {
-    if (record.outputs !== undefined) outputs[id] = record.outputs;
-  }
   return {
     params,
     env,
@@ -180,6 +177,6 @@ export function scopeOf(migration: SpecMigration, env: Readonly<Record<string, s
       name: manifest.name ?? migration.spec.name,
       target: manifest.target_info.target,
     },
-    outputs,
+    outputs: summaryOf(manifest.steps).outputs,
   };
 }

@@ -215,10 +215,11 @@ export function rollBackTo(manifest: Manifest, step: string, undoneTag: string |
   const undone = order.slice(order.indexOf(step));
   const steps = { ...manifest.steps };
   for (const id of undone) steps[id] = pendingAgain(expectRecord(manifest, id));
+  const made = new Set(manifest.checkpoints);
   const forgotten = undone
     .slice(1)
     .map((id) => checkpointTag(manifest.id, id))
-    .filter((tag) => manifest.checkpoints.includes(tag));
+    .filter((tag) => made.has(tag));
   const rewound = {
     ...forgetCheckpoints(manifest, forgotten),
     steps,

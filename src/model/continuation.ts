@@ -17,7 +17,8 @@ import {
   type ResolvedStep,
 } from "./spec/resolve.js";
 import type { Spec } from "./spec/schema.js";
-import { isStepDone, stepRecord } from "./steps.js";
+import { isStepDone } from "./step-summary.js";
+import { stepRecord } from "./steps.js";
 import { rewindPhases } from "./attempts.js";
 import { forgetCheckpoints, statusOf } from "./transitions.js";
 

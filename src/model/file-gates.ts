@@ -5,7 +5,8 @@ import type { Manifest } from "./manifest.js";
 import type { Phase } from "./phases.js";
 import { validatePlan } from "./plan.js";
 import { validateSeams } from "./seams.js";
-import { isStepDone, recordedSteps } from "./steps.js";
+import { isStepDone } from "./step-summary.js";
+import { recordedSteps } from "./steps.js";
 
 /** What lies in a migration's directory; a text is null where there is no such file. */
 export interface FileFacts {

@@ -1,5 +1,6 @@
 import { TowpathError } from "./errors.js";
 import { isObject } from "./artefact-text.js";
+import { originOf, replacedKeys } from "./derived.js";
 
 /** The operations of RFC 6902 that a difference needs; `path` is a JSON pointer (RFC 6901). */
 export type PatchOperation =
@@ -25,6 +26,8 @@ function diffObjects(
   after: Record<string, unknown>,
   path: string,
 ): PatchOperation[] {
+  const replaced = replacedKeys(before, after);
+  if (replaced !== null) return [...replaced].flatMap((key) => diffValues(before, after, key, path));
   const changes: PatchOperation[] = [];
   let kept = 0;
   for (const key of Object.keys(after)) {
@@ -42,6 +45,17 @@ function diffObjects(
   }
   const keys = Object.keys(before);
   return kept === keys.length ? changes : [...removals(keys, before, after, path), ...changes];
+}
+
+function diffValues(
+  before: Record<string, unknown>,
+  after: Record<string, unknown>,
+  key: string,
+  path: string,
+): PatchOperation[] {
+  if (Object.hasOwn(before, key) && before[key] !== undefined)
+    return diff(before[key], after[key], below(path, key));
+  return [added(below(path, key), after[key])];
 }
 
 function removals(
@@ -188,10 +202,22 @@ function misfit(operation: PatchOperation): never {
 /** Freezing an object of this many keys costs more than all the rest of a change; its values are frozen none the less. */
 const FREEZE_UP_TO = 1000;
 
+/** The objects above that size whose values are frozen. */
+const frozenLarge = new WeakSet<object>();
+
 /** Makes a plain JSON value read-only, so that a later change in place cannot pass a comparison unseen. */
 export function deepFreeze<T>(value: T): T {
-  if (typeof value !== "object" || value === null || Object.isFrozen(value)) return value;
-  const children: readonly unknown[] = Object.values(value);
+  if (typeof value !== "object" || value === null) return value;
+  if (Object.isFrozen(value) || frozenLarge.has(value)) return value;
+  const origin = originOf(value);
+  const isLarge = origin !== null && frozenLarge.has(origin.from);
+  const children = isLarge ? valuesAt(value, origin.replaced) : Object.values(value);
   for (const child of children) deepFreeze(child);
-  return children.length > FREEZE_UP_TO ? value : Object.freeze(value);
+  if (!isLarge && children.length <= FREEZE_UP_TO) return Object.freeze(value);
+  frozenLarge.add(value);
+  return value;
+}
+
+function valuesAt(value: object, keys: ReadonlySet<string>): unknown[] {
+  return [...keys].map((key): unknown => Reflect.get(value, key));
 }

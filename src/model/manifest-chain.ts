@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { isObject } from "./artefact-text.js";
+import { replacedKeys } from "./derived.js";
 import { messageOf, TowpathError } from "./errors.js";
 import { isStepId } from "./ids.js";
 import { Json } from "./json.js";
@@ -148,7 +149,9 @@ function checkedSteps(
   const completed: Record<string, StepRecord> = {};
   const isGood = (record: unknown, id: string): record is StepRecord =>
     (record !== undefined && before?.[id] === record) || checkStep(id, record, completed, problems);
-  if (!everyValue(steps, isGood)) return undefined;
+  // What comes from the records before was checked with them, but for what was replaced.
+  const suspects = replacedKeys(before, steps) ?? Object.keys(steps);
+  if (!areAll(steps, suspects, isGood)) return undefined;
   return Object.keys(completed).length === 0 ? steps : { ...steps, ...completed };
 }
 
@@ -165,12 +168,14 @@ function checkStep(
   return result.success && isStepId(id);
 }
 
-function everyValue<T>(
+/** @param keys those to look at: the values of all others are known to pass */
+function areAll<T>(
   record: Record<string, unknown>,
+  keys: Iterable<string>,
   test: (value: unknown, key: string) => value is T,
 ): record is Record<string, T> {
   let all = true;
-  for (const key of Object.keys(record)) all = test(record[key], key) && all;
+  for (const key of keys) all = test(record[key], key) && all;
   return all;
 }
 

@@ -4,7 +4,8 @@ import { MigrationStatus, type Manifest } from "./manifest.js";
 import { PHASES, type Phase } from "./phases.js";
 import type { Plan } from "./plan.js";
 import type { Seam } from "./seams.js";
-import { isStepDone, recordedSteps } from "./steps.js";
+import { isStepDone, summaryOf } from "./step-summary.js";
+import { recordedSteps } from "./steps.js";
 import { statusFromPhases, statusOf } from "./transitions.js";
 
 /** What progress is told from besides the manifest; null where there is no readable file. */
@@ -138,12 +139,6 @@ export function progressPercent(manifest: Manifest): number {
 }
 
 function doneShare(manifest: Manifest, phase: Phase): number {
-  let total = 0;
-  let done = 0;
-  for (const record of Object.values(manifest.steps ?? {})) {
-    if (record.phase !== phase) continue;
-    total += 1;
-    if (isStepDone(record)) done += 1;
-  }
+  const { total, done } = summaryOf(manifest.steps).phases[phase];
   return total === 0 ? 0 : done / total;
 }

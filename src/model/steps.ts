@@ -1,4 +1,6 @@
+import { withValue } from "./derived.js";
 import type { Manifest, StepRecord } from "./manifest.js";
+import { carrySummary } from "./step-summary.js";
 
 /**
  * How long steps are begun behind each other in one activity, which the engine hands out and takes back once for all of
@@ -12,20 +14,20 @@ export interface RecordedStep {
   readonly record: StepRecord;
 }
 
+/** The ids of all recorded steps, in the order in which they run. */
+export function stepOrder({ steps = {}, step_order: order }: Manifest): readonly string[] {
+  const ids = Object.keys(steps);
+  if (order === undefined) return ids;
+  const listed = order.filter((id) => Object.hasOwn(steps, id));
+  if (listed.length === ids.length) return listed;
+  const known = new Set(order);
+  return [...listed, ...ids.filter((id) => !known.has(id))];
+}
+
 /** Towpath's own records in running order; null where the migration has none (hands-on). */
 export function recordedSteps(manifest: Manifest): RecordedStep[] | null {
   const { steps } = manifest;
-  if (steps === undefined) return null;
-  const order = manifest.step_order ?? Object.keys(steps);
-  const known = order.flatMap((id) => recorded(steps, id));
-  if (known.length === Object.keys(steps).length) return known;
-  const listed = new Set(order);
-  return [
-    ...known,
-    ...Object.keys(steps)
-      .filter((id) => !listed.has(id))
-      .flatMap((id) => recorded(steps, id)),
-  ];
+  return steps === undefined ? null : stepOrder(manifest).flatMap((id) => recorded(steps, id));
 }
 
 function recorded(steps: Record<string, StepRecord>, id: string): RecordedStep[] {
@@ -40,10 +42,8 @@ export function stepRecord(manifest: Manifest, id: string): StepRecord | undefin
 
 /** The manifest with one step's record replaced; the other records stay the same objects. */
 export function withStepRecord(manifest: Manifest, id: string, record: StepRecord): Manifest {
-  return { ...manifest, steps: { ...manifest.steps, [id]: record } };
-}
-
-/** True when nothing more is expected of a step: it is completed, was skipped, or its failure is tolerated. */
-export function isStepDone(record: StepRecord): boolean {
-  return record.status === "completed" || record.skipped !== undefined || record.tolerated === true;
+  const before = manifest.steps ?? {};
+  const steps = withValue(before, id, record);
+  carrySummary(before, steps, id);
+  return { ...manifest, steps };
 }

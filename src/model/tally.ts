@@ -2,7 +2,8 @@ import { z } from "zod";
 import type { Manifest } from "./manifest.js";
 import { progressPercent } from "./progress.js";
 import { TestCounts } from "./reports/report.js";
-import { isStepDone, recordedSteps } from "./steps.js";
+import { summaryOf } from "./step-summary.js";
+import { stepOrder } from "./steps.js";
 
 /** What the tests said on the untouched code, and what they said last; null: nothing yet. */
 export const TestsView = z.object({ before: TestCounts.nullable(), now: TestCounts.nullable() });
@@ -22,10 +23,10 @@ export interface Tally {
 
 /** How far a migration is, from what its manifest records. */
 export function tallyOf(manifest: Manifest): Tally {
-  const steps = recordedSteps(manifest) ?? [];
+  const { done, total } = summaryOf(manifest.steps).all;
   return {
-    completed: steps.filter(({ record }) => isStepDone(record)).length,
-    total: steps.length,
+    completed: done,
+    total,
     percent: progressPercent(manifest),
     tests: testsOf(manifest),
   };
@@ -33,10 +34,9 @@ export function tallyOf(manifest: Manifest): Tally {
 
 /** The tests of the baseline, and of the last completed step that ran them. */
 export function testsOf(manifest: Manifest): TestsView {
-  const last = (recordedSteps(manifest) ?? []).findLast(
-    ({ record }) => record.status === "completed" && record.tests !== undefined,
-  );
-  return { before: manifest.baseline?.counts ?? null, now: last?.record.tests ?? null };
+  const { tests } = summaryOf(manifest.steps);
+  const last = tests.size === 0 ? undefined : stepOrder(manifest).findLast((id) => tests.has(id));
+  return { before: manifest.baseline?.counts ?? null, now: tests.get(last ?? "") ?? null };
 }
 
 /** Test counts as people read them: `163 passed, 1 skipped`. */

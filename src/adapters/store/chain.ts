@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { TowpathError } from "../../model/errors.js";
 import type { Json } from "../../model/json.js";
+import { settle } from "../../model/derived.js";
 import { deepFreeze } from "../../model/json-patch.js";
 import {
   checkedManifest,
@@ -158,6 +159,8 @@ export async function stage(
   version: NewVersion,
 ): Promise<StagedVersion> {
   const body = entryBody(tail?.manifest ?? null, version.manifest, tail?.weight ?? NO_WEIGHT);
+  // The next version comes from this one.
+  if (version.manifest.steps !== undefined) settle(version.manifest.steps);
   const head = {
     version: version.manifest.revision,
     previous: tail?.digest ?? null,

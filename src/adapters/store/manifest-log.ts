@@ -18,6 +18,8 @@ export const ADOPT_OPERATION = "adopt";
 /** Above this size `manifest.json` is not written with every version. */
 const ALWAYS_PUBLISHED_BYTES = 32 * 1024;
 const PUBLISH_EVERY_MS = 1_000;
+/** Nor so often that a large one is most of what is written. */
+const PUBLISHED_BYTES_A_MS = 256;
 
 /** A race of the compare-and-set is lost only to a holder that was taken over; this many in a row mean another fault. */
 const MAX_LOST_RACES = 100;
@@ -219,8 +221,10 @@ export class ManifestLog {
 
   #isPublicationDue(tail: Tail): boolean {
     const { snapshot, patches } = tail.weight;
-    if (snapshot + patches < ALWAYS_PUBLISHED_BYTES) return true;
-    return performance.now() - this.#publishedAt >= PUBLISH_EVERY_MS;
+    const bytes = snapshot + patches;
+    if (bytes < ALWAYS_PUBLISHED_BYTES) return true;
+    const everyMs = Math.max(PUBLISH_EVERY_MS, bytes / PUBLISHED_BYTES_A_MS);
+    return performance.now() - this.#publishedAt >= everyMs;
   }
 
   async #published(staged: TemporaryFile, held: HeldLock): Promise<void> {

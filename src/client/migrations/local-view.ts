@@ -3,7 +3,8 @@ import type { PlanView, ProgressView, StepView } from "../../model/messages.js";
 import { PHASES, type Phase, type PhaseStatus } from "../../model/phases.js";
 import type { Plan, PlanStep } from "../../model/plan.js";
 import { progressPercent } from "../../model/progress.js";
-import { isStepDone, recordedSteps, stepRecord } from "../../model/steps.js";
+import { isStepDone } from "../../model/step-summary.js";
+import { recordedSteps, stepRecord } from "../../model/steps.js";
 import { testsOf } from "../../model/tally.js";
 import type { GateReport } from "../render/gates.js";
 

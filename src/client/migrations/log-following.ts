@@ -3,7 +3,8 @@ import path from "node:path";
 import { listLogs, type LogFile } from "../../adapters/logs/logs.js";
 import { MigrationStore } from "../../adapters/store/migration-store.js";
 import { isTerminal, type Manifest } from "../../model/manifest.js";
-import { isStepDone, stepRecord } from "../../model/steps.js";
+import { isStepDone } from "../../model/step-summary.js";
+import { stepRecord } from "../../model/steps.js";
 import { LogReader } from "./log-reading.js";
 import { statusOf } from "./local-view.js";
 

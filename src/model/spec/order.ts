@@ -16,6 +16,15 @@ export function placedSteps(spec: Spec): PlacedStep[] {
   );
 }
 
+const byId = new WeakMap<Spec, ReadonlyMap<string, PlacedStep>>();
+
+/** The step of that id, undefined where there is none: found at once, also among ten thousand. */
+export function placedStep(spec: Spec, id: string): PlacedStep | undefined {
+  const known = byId.get(spec) ?? new Map(placedSteps(spec).map((placed) => [placed.step.id, placed]));
+  byId.set(spec, known);
+  return known.get(id);
+}
+
 /** Ids of the steps that come before `step`, as its `needs` says, or its `depends_on`. */
 export function needsOf(step: SpecStep): string[] {
   return listOf(step.needs ?? step.depends_on);

@@ -2,7 +2,7 @@ import { TowpathError } from "../errors.js";
 import { type ContainerSettings, stepContainer } from "../containers/settings.js";
 import { PHASES, type Phase } from "../phases.js";
 import { parseDuration } from "./durations.js";
-import { type PlacedStep, listOf, needsOf, placedSteps } from "./order.js";
+import { type PlacedStep, listOf, needsOf, placedStep, placedSteps } from "./order.js";
 import type { FEATURE_RISKS, NEWLY_SKIPPED, Spec, SpecStep, TEST_IDENTITIES } from "./schema.js";
 
 const MINUTE_MS = 60_000;
@@ -163,7 +163,7 @@ function resolvePlaced(spec: Spec, { phase, step }: PlacedStep): ResolvedStep {
  * @throws TowpathError `StepNotFound`
  */
 export function resolveStep(spec: Spec, id: string): ResolvedStep {
-  const placed = placedSteps(spec).find(({ step }) => step.id === id);
+  const placed = placedStep(spec, id);
   if (placed === undefined) throw new TowpathError("StepNotFound", `The spec has no step \`${id}\`.`);
   return resolvePlaced(spec, placed);
 }
