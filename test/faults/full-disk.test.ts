@@ -10,6 +10,7 @@ import { draft } from "../adapters/requirements/fixture.js";
 import { cleanUp } from "../support/migrations.js";
 import { fill, smallDisk } from "./support/disk.js";
 import { expectCompleted, startMigration } from "./support/home.js";
+import { eventually } from "./support/waiting.js";
 
 const cleanups: (() => Promise<void>)[] = [];
 afterEach(() => cleanUp(cleanups));
@@ -26,6 +27,8 @@ describe.skipIf(!isRoot)("a disk that fills up (only root may mount one)", () =>
     const isThere = async (): Promise<number> => (await home.run(["status", id, "--local"])).code;
     await expect.poll(isThere, { timeout: 600_000 }).toBe(0);
     const makeRoom = fill(join(dataDir, "server"), 0);
+    // Nothing new is taken on, and who asks for something is told.
+    await eventually("a refusal", async () => (await home.run(["resume", id, "--json"])).code === 6);
     for (let n = 0; n < 3; n += 1) {
       const asked = await home.run(["status", id, "--json"]);
       expect([asked.code, asked.stdout]).toEqual([

@@ -46,6 +46,16 @@ function grpcCode(error: unknown): number | null {
   return null;
 }
 
+/** What was tried, and what the server, or the way to it, said to that. */
+function wordsOf(error: unknown): string {
+  const message = messageOf(error);
+  for (let current = error; current instanceof Error; current = current.cause) {
+    if (isGrpcServiceError(current) && !message.includes(current.details))
+      return `${message}: ${current.details}`;
+  }
+  return message;
+}
+
 function ownFailure(error: Error): TowpathError {
   const failure = applicationFailure(error);
   const message = failure?.message ?? messageOf(error.cause ?? error);
@@ -69,7 +79,7 @@ function isUnanswered(error: unknown): boolean {
   return (
     error instanceof WorkflowUpdateRPCTimeoutOrCancelledError ||
     isDeadline(error) ||
-    (code === FAILED_PRECONDITION && /no poller|worker/i.test(messageOf(error)))
+    (code === FAILED_PRECONDITION && /no poller|worker/i.test(wordsOf(error)))
   );
 }
 
@@ -106,32 +116,32 @@ export function asTowpathError(error: unknown): TowpathError {
   if (code !== null && UNAVAILABLE_CODES.has(code)) {
     return new TowpathError(
       "TemporalUnreachable",
-      `Temporal cannot be reached: ${messageOf(error)}. \`towpath doctor\` shows what is wrong.`,
+      `Temporal cannot be reached: ${wordsOf(error)}. \`towpath doctor\` shows what is wrong.`,
       { cause: error },
     );
   }
   if (code !== null && TROUBLE_CODES.has(code)) {
     return new TowpathError(
       "TemporalUnreachable",
-      `Temporal could not do it now: ${messageOf(error)}. Try again; \`towpath doctor\` shows what is wrong.`,
+      `Temporal could not do it now: ${wordsOf(error)}. Try again; \`towpath doctor\` shows what is wrong.`,
       { cause: error },
     );
   }
   if (code === FAILED_PRECONDITION) {
     return new TowpathError(
       "TemporalUnreachable",
-      `The migration's worker cannot answer: ${messageOf(error)} Its log (\`worker.log\` in the data directory) says why.`,
+      `The migration's worker cannot answer: ${wordsOf(error)} Its log (\`worker.log\` in the data directory) says why.`,
       { cause: error },
     );
   }
   if (code !== null && REFUSAL_CODES.has(code)) {
     return new TowpathError(
       "TemporalUnreachable",
-      `Temporal refuses this to the credentials that are used: ${messageOf(error)}. They need the right to write in the namespace.`,
+      `Temporal refuses this to the credentials that are used: ${wordsOf(error)}. They need the right to write in the namespace.`,
       { cause: error },
     );
   }
-  return new TowpathError("Internal", `Temporal answered with an error: ${messageOf(error)}`, {
+  return new TowpathError("Internal", `Temporal answered with an error: ${wordsOf(error)}`, {
     cause: error,
   });
 }
