@@ -15,7 +15,11 @@ export function describeMigration(input: MigrationInput, state: MigrationState):
   showInLists(input, state);
 }
 
-/** Short steps behind each other would write their progress more often than anybody looks at a list. */
+/**
+ * Short steps behind each other would write their progress more often than anybody looks at a list. Counted is what the
+ * steps took, as the host has told: what is decided in a replay must not hang on a clock, which may say something else
+ * there.
+ */
 const PROGRESS_EVERY_MS = 5_000;
 
 /** Each writing is an event in the history: only what has changed is written. */
@@ -30,9 +34,9 @@ function showInLists(input: MigrationInput, state: MigrationState): void {
   };
   const changed = changedPairs(values, (name) => written.get(name));
   const isProgressAlone = changed.every(({ key }) => key.name === "TowpathProgress");
-  const isDue = !isProgressAlone || Date.now() - state.listedAtMs >= PROGRESS_EVERY_MS;
+  const isDue = !isProgressAlone || state.unlistedMs >= PROGRESS_EVERY_MS;
   if (changed.length > 0 && isDue) {
-    state.listedAtMs = Date.now();
+    state.unlistedMs = 0;
     upsertSearchAttributes(changed);
   }
   const message = waiting?.message ?? (absentHost === null ? null : absenceText(absentHost));

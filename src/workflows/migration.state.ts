@@ -36,8 +36,8 @@ export class MigrationState {
   tests: TestsView = NO_TESTS;
   currentStep: { id: string; attempt: number; startedAt: string } | null = null;
   recentSteps: StepView[] = [];
-  /** When the search attributes were last written. */
-  listedAtMs = 0;
+  /** What steps took since the search attributes were last written; they are at the first occasion. */
+  unlistedMs = Number.POSITIVE_INFINITY;
   workspace = { branch: "", baseCommit: "" };
   gates: Partial<Record<Phase, GateView>> = {};
   requirements: RequirementsView | null = null;

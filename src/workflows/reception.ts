@@ -174,8 +174,9 @@ export class Reception {
     const { mailbox, state } = this.parts;
     const happened = (): boolean => !mailbox.empty || (options.until?.() ?? false);
     if (options.deadline === undefined) return condition(happened);
-    const left = options.deadline - Date.now();
-    if (left > 0) await condition(happened, left, { summary: `waits: ${state.waiting?.kind ?? ""}` });
+    // Also one that has passed is waited for: whether there is a timer must not hang on the clock.
+    const left = Math.max(options.deadline - Date.now(), 1);
+    await condition(happened, left, { summary: `waits: ${state.waiting?.kind ?? ""}` });
   }
 
   private async rollBack(letter: Extract<Letter, { kind: "rollback" }>): Promise<void> {

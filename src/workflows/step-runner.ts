@@ -82,6 +82,8 @@ export class StepRunner {
     const { phase, steps } = this.underWay;
     this.showOutcomes(phase, steps, outcomes);
     state.noteCounts(tally);
+    // The host tells of steps that last.
+    state.unlistedMs += TOGETHER_MS;
     this.showRunning(phase, current);
     describeMigration(input, state);
   }
@@ -91,8 +93,7 @@ export class StepRunner {
     if (first === undefined) return 0;
     const steps = named(first, others);
     const { outcomes, failed } = await this.attempt(phase, steps);
-    const tookMs = outcomes.reduce((sum, { durationMs }) => sum + durationMs, 0);
-    const areShort = outcomes.length === steps.length && tookMs <= TOGETHER_MS;
+    const areShort = outcomes.length === steps.length && timeOf(outcomes) <= TOGETHER_MS;
     this.together = areShort ? Math.min(this.together * 2, MOST_TOGETHER) : Math.max(outcomes.length - 1, 1);
     if (failed !== null) await this.settle(phase, failed);
     return outcomes.length;
@@ -144,6 +145,7 @@ export class StepRunner {
     state.currentStep = null;
     state.noteCounts(result);
     const outcomes = [result, ...more];
+    state.unlistedMs += timeOf(outcomes);
     this.showOutcomes(phase, steps, outcomes);
     return { outcomes, failed: lastFailure(steps, outcomes) };
   }
@@ -253,6 +255,10 @@ function summaryOf(steps: Steps): string {
   const [{ summary, attempts }] = steps;
   if (steps.length > 1) return steps.map(({ id }) => id).join(", ");
   return attempts === 0 ? summary : `${summary} (attempt ${attempts + 1})`;
+}
+
+function timeOf(outcomes: readonly StepOutcome[]): number {
+  return outcomes.reduce((sum, { durationMs }) => sum + durationMs, 0);
 }
 
 function lastFailure(steps: Steps, outcomes: readonly StepOutcome[]): FailedStep | null {

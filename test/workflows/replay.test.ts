@@ -15,6 +15,7 @@ const RECORDED = (await readdir(DIRECTORY, { recursive: true })).filter((name) =
 const History = z.looseObject({
   events: z.array(
     z.looseObject({
+      eventTime: z.iso.datetime(),
       activityTaskScheduledEventAttributes: z
         .looseObject({ activityType: z.looseObject({ name: z.string() }) })
         .optional(),
@@ -24,6 +25,18 @@ const History = z.looseObject({
 
 async function recorded(name: string): Promise<z.infer<typeof History>> {
   return History.parse(JSON.parse(await readFile(`${DIRECTORY}${name}`, "utf8")));
+}
+
+/** The history as it would be if everything in it had taken `factor` times as long. */
+function atPace(history: z.infer<typeof History>, factor: number): z.infer<typeof History> {
+  const begun = Date.parse(history.events[0]?.eventTime ?? "");
+  return {
+    ...history,
+    events: history.events.map((event) => ({
+      ...event,
+      eventTime: new Date(begun + (Date.parse(event.eventTime) - begun) * factor).toISOString(),
+    })),
+  };
 }
 
 quietRuntime();
@@ -40,6 +53,14 @@ describe("the workflows of this version", () => {
 
   it.each(RECORDED)("replay %s as it was", async (name) => {
     await expect(replay(await recorded(name))).resolves.toBeUndefined();
+  });
+
+  it.each([
+    ["stood still", 0],
+    ["ran a thousand times faster", 1_000],
+  ])("decide the same if the clock %s", async (_, factor) => {
+    for (const name of RECORDED)
+      await expect(replay(atPace(await recorded(name), factor))).resolves.toBeUndefined();
   });
 
   it("replay all of them with the bundle that traces, too", async () => {
