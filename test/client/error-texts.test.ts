@@ -39,7 +39,13 @@ async function towpath(
   cwd: string,
   ...argv: string[]
 ): Promise<{ code: number; text: string; json: unknown }> {
-  const run = (more: readonly string[]) => runUnreachable(directory, cwd, [...argv, ...more]);
+  const machine = {
+    dataDir: join(directory, "data"),
+    cwd: join(directory, cwd),
+    columns: 80,
+    env: { PATH: process.env.PATH },
+  };
+  const run = (more: readonly string[]) => runUnreachable(machine, [...argv, ...more]);
   const { code, stdout, stderr } = await run([]);
   const asJson = await run(["--json"]);
   expect(asJson.code).toBe(code);

@@ -47,7 +47,11 @@ afterAll(async () => {
 });
 
 function towpath(...argv: readonly string[]): Promise<CliAnswer> {
-  return runUnreachable(directory, "project", argv);
+  const env = { PATH: process.env.PATH };
+  return runUnreachable(
+    { dataDir: join(directory, "data"), cwd: join(directory, "project"), columns: 80, env },
+    argv,
+  );
 }
 
 /** Its words, and an argument for each that it needs. */

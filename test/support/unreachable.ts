@@ -1,24 +1,25 @@
-import { join } from "node:path";
 import { COMMANDS } from "../../src/client/commands.js";
 import { runCli } from "../../src/client/run.js";
 import type { CliAnswer } from "./cli.js";
 
-/** Runs one command line below `directory`, in this process, on a machine where no Temporal can be reached. */
+export interface UnreachableMachine {
+  readonly dataDir: string;
+  readonly cwd: string;
+  readonly columns: number;
+  readonly env?: Readonly<Record<string, string | undefined>>;
+}
+
+/** Runs one command line, in this process, on a machine where no Temporal can be reached. */
 export async function runUnreachable(
-  directory: string,
-  cwd: string,
+  { dataDir, cwd, columns, env = {} }: UnreachableMachine,
   argv: readonly string[],
 ): Promise<CliAnswer> {
   const written = { stdout: "", stderr: "" };
   const code = await runCli({
     argv,
-    env: {
-      TOWPATH_DATA_DIR: join(directory, "data"),
-      TEMPORAL_ADDRESS: "127.0.0.1:1",
-      PATH: process.env.PATH,
-    },
-    cwd: join(directory, cwd),
-    columns: 80,
+    env: { TOWPATH_DATA_DIR: dataDir, TEMPORAL_ADDRESS: "127.0.0.1:1", ...env },
+    cwd,
+    columns,
     interactive: false,
     output: {
       stdout: async (text) => void (written.stdout += text),

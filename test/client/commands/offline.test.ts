@@ -4,10 +4,11 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { MigrationStore } from "../../../src/adapters/store/migration-store.js";
 import { COMMANDS } from "../../../src/client/commands.js";
-import { runCli } from "../../../src/client/run.js";
 import { createMigrationId } from "../../../src/model/ids.js";
 import { createManifest } from "../../../src/model/transitions.js";
+import type { CliAnswer } from "../../support/cli.js";
 import { createRepository, temporaryDirectory, type TestRepository } from "../../support/repository.js";
+import { runUnreachable } from "../../support/unreachable.js";
 
 const SPEC = `version: 1
 name: letters
@@ -40,29 +41,9 @@ afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
 });
 
-interface Answer {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
 /** One command line, on a machine where no Temporal can be reached. */
-async function towpath(args: readonly string[], env: Record<string, string> = {}): Promise<Answer> {
-  const written = { stdout: "", stderr: "" };
-  const code = await runCli({
-    argv: args,
-    env: { TOWPATH_DATA_DIR: dataDir, TEMPORAL_ADDRESS: "127.0.0.1:1", ...env },
-    cwd: repository.path,
-    columns: Number.POSITIVE_INFINITY,
-    interactive: false,
-    output: {
-      stdout: async (text) => void (written.stdout += text),
-      stderr: async (text) => void (written.stderr += text),
-    },
-    commands: COMMANDS,
-    version: "0.0.0",
-  });
-  return { code, ...written };
+function towpath(args: readonly string[], env: Record<string, string> = {}): Promise<CliAnswer> {
+  return runUnreachable({ dataDir, cwd: repository.path, columns: Number.POSITIVE_INFINITY, env }, args);
 }
 
 async function createMigration(createdAt: string): Promise<string> {
