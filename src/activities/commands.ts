@@ -1,4 +1,5 @@
-import { mkdir, rm, writeFile } from "node:fs/promises";
+import { mkdirSync } from "node:fs";
+import { rm, writeFile } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { type CommandResult, runCommand } from "../adapters/process/run-command.js";
 import { storageFailed } from "../adapters/store/files.js";
@@ -96,8 +97,10 @@ async function copyingStdout(migration: SpecMigration, place: CommandPlace, scri
 export async function clearOutDirectory(migration: SpecMigration, place: CommandPlace): Promise<void> {
   const directory = outDirectory(migration, place);
   await orStorageFailed("make the directory", directory, async () => {
+    const make = (): string | undefined => mkdirSync(directory, { recursive: true, mode: 0o700 });
+    if (make() !== undefined) return;
     await rm(directory, { recursive: true, force: true });
-    await mkdir(directory, { recursive: true, mode: 0o700 });
+    make();
   });
 }
 

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import type { Worktree } from "../adapters/git/places.js";
-import { type FileIdentity, identityNow, sameIdentity } from "../adapters/store/files.js";
+import { type FileIdentity, identityAt, sameIdentity } from "../adapters/store/files.js";
 import { type MigrationPaths, migrationPaths } from "../adapters/store/paths.js";
 import type { MigrationStore } from "../adapters/store/migration-store.js";
 import { credentialsIn, type Variables } from "../model/environment.js";
@@ -90,7 +90,7 @@ const MAX_READ = 1_000;
 
 async function readStoredSpec(host: Host, manifest: Manifest): Promise<Spec> {
   const path = pathsOf(host, manifest.id).spec;
-  const identity = identityNow(path);
+  const identity = identityAt(path);
   const read = readSpecs.get(path);
   if (identity !== null && read !== undefined && sameIdentity(read.identity, identity)) {
     const known = read.digest === manifest.spec_digest ? parsedSpecs.get(read.digest) : undefined;

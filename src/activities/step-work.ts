@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { lstatSync, type Stats } from "node:fs";
 import { join } from "node:path";
 import { listChanges, type RawChanges, rawChanges } from "../adapters/git/changes.js";
 import { type BuiltCommit, buildCommit } from "../adapters/git/commit.js";
@@ -9,7 +9,7 @@ import {
 } from "../adapters/git/fingerprint.js";
 import type { Worktree } from "../adapters/git/places.js";
 import type { Pristine } from "../adapters/git/pristine.js";
-import { storageFailed } from "../adapters/store/files.js";
+import { readText } from "../adapters/store/files.js";
 import { succeeded } from "../model/command.js";
 import { TowpathError } from "../model/errors.js";
 import { feedbackText } from "../model/feedback.js";
@@ -32,10 +32,10 @@ import { releaseContainer } from "./containers.js";
 import { type Host, projectDirectory, scopeOf, type SpecMigration } from "./host.js";
 import { judgeStepReport, readStepReport, saveReport } from "./reports.js";
 import { surveyProject } from "./survey.js";
-import { hasCode } from "../model/system-errors.js";
 
 const MAX_FAILURE_TEXT = 2_000;
 const MAX_NAMED_FILES = 20;
+const MAX_OUTPUTS_BYTES = 16 * 1024 * 1024;
 
 export interface StepContext {
   readonly host: Host;
@@ -279,20 +279,26 @@ async function readOutputs(
   place: CommandPlace,
 ): Promise<Record<string, string> | null> {
   const { migration, step } = context;
-  let text: string;
-  try {
-    text = await readFile(outputFile(migration, place), "utf8");
-  } catch (error) {
-    if (!hasCode(error, "ENOENT")) throw storageFailed("read", outputFile(migration, place), error);
-    if (step.outputs === null) return null;
-    text = "";
-  }
+  const path = outputFile(migration, place);
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  if (found === undefined && step.outputs === null) return null;
+  if (found !== undefined) refuseNoOutputs(found);
+  const text = (await readText(path)) ?? "";
   try {
     return parseOutputs(migration.redactor.text(text), step.outputs);
   } catch (error) {
     if (!(error instanceof TowpathError) || error.type !== "CommandFailed") throw error;
     throw new AttemptFailed({ kind: "command", message: error.message }, error.message);
   }
+}
+
+/** A link would have the worker read what the step itself may not, and a FIFO would hold it for ever. */
+function refuseNoOutputs(found: Stats): void {
+  const isTooLarge = found.size > MAX_OUTPUTS_BYTES;
+  if (found.isFile() && !isTooLarge) return;
+  const why = found.isFile() ? `holds more than ${MAX_OUTPUTS_BYTES} bytes` : "is no longer a file";
+  const message = `The step's $TOWPATH_OUTPUT ${why}`;
+  throw new AttemptFailed({ kind: "command", message }, message);
 }
 
 async function expectSameConfiguration(

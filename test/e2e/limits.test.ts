@@ -91,6 +91,24 @@ describe("a step is kept", () => {
     await handle.result();
   });
 
+  it.each([
+    [
+      "a link to what it may not read",
+      `echo "stolen=yes" > ../secret; ln -s "$PWD/../secret" "$TOWPATH_OUTPUT"`,
+    ],
+    ["a FIFO", `mkfifo "$TOWPATH_OUTPUT"`],
+    ["more than fits", `head -c 17000000 /dev/zero > "$TOWPATH_OUTPUT"`],
+  ])("from giving %s for its outputs", async (_name, script) => {
+    const bench = await workbench(cleanups, FILES);
+    const handle = await bench.start(specOf(`{ id: sly, run: ${JSON.stringify(script)} }`));
+    const view = await waitingFor(handle, "step-failed");
+    expect(view.waiting?.message).toMatch(/\$TOWPATH_OUTPUT/);
+    const { steps } = await bench.store.readManifest(handle.workflowId);
+    expect(steps?.["sly"]).toMatchObject({ attempts: 1, failure: { kind: "command" } });
+    await handle.signal(contract.stop, { by: "ada", reason: "" });
+    await handle.result();
+  });
+
   it("from configuring the git that Towpath runs", async () => {
     const bench = await workbench(cleanups, FILES);
     const handle = await bench.start(specOf(`{ id: sly, run: "git config core.fsmonitor /bin/true" }`));

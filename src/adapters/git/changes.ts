@@ -77,11 +77,11 @@ export async function rawChanges(request: ChangesRequest): Promise<RawChanges> {
 
 async function collect(request: ChangesRequest): Promise<RawChanges> {
   const { worktree, base, exclude = [], signal } = request;
-  await requireDirectory(worktree);
-  const excludesFile = await writeExcludes(worktree, exclude);
+  requireDirectory(worktree);
+  const excludesFile = writeExcludes(worktree, exclude);
   const place = worktreePlace(worktree, excludesFile);
   const before = await stillKnown(request);
-  const isTouched = await isIndexTouched(worktree);
+  const isTouched = isIndexTouched(worktree);
   const isLast = request.isLast === true && before !== null && !isTouched;
   const [{ differences, others, branchAt }, marks] = await Promise.all([
     before === null ? compared(place, base, signal) : glanced(worktree, place, { signal, refresh: isLast }),
@@ -102,7 +102,7 @@ function stepPlace(worktree: Worktree, place: GitPlace): GitPlace {
 
 async function stillKnown({ worktree, base, before = null }: ChangesRequest): Promise<Pristine | null> {
   if (before === null || before.commit !== base) return null;
-  return (await isIndexAsNoted(worktree, before)) ? before : null;
+  return isIndexAsNoted(worktree, before) ? before : null;
 }
 
 interface Look {
@@ -151,7 +151,7 @@ class Collection implements RawChanges {
   private async addMissing(difference: RawDifference): Promise<void> {
     const { path } = difference;
     this.changed.delete(path);
-    const found = await lstatIfPresent(onDisk(this.worktree, path));
+    const found = lstatIfPresent(onDisk(this.worktree, path));
     if (found === null || found.isDirectory()) {
       this.changed.set(path, "deleted");
       if (found !== null && (await this.isRepository(path))) this.embedded.push(path);
@@ -161,13 +161,13 @@ class Collection implements RawChanges {
   }
 
   async addRemoved(path: RawPath): Promise<void> {
-    const found = await lstatIfPresent(onDisk(this.worktree, path));
+    const found = lstatIfPresent(onDisk(this.worktree, path));
     if (found === null) this.changed.set(path, "deleted");
     else this.untracked.push(path);
   }
 
   async addForced(path: RawPath): Promise<void> {
-    const found = await lstatIfPresent(onDisk(this.worktree, path));
+    const found = lstatIfPresent(onDisk(this.worktree, path));
     if (found === null || found.isDirectory() || this.changed.has(path)) return;
     this.changed.set(path, "added");
   }
@@ -178,7 +178,7 @@ class Collection implements RawChanges {
   }
 
   private async isRepository(path: RawPath): Promise<boolean> {
-    return (await lstatIfPresent(onDisk(this.worktree, `${path}/.git`))) !== null;
+    return lstatIfPresent(onDisk(this.worktree, `${path}/.git`)) !== null;
   }
 }
 

@@ -63,7 +63,7 @@ export async function remoteRef(repo: Repository, ref: string, signal?: AbortSig
 async function refreshed(request: CloneRequest, path: string): Promise<Repository> {
   const { url, signal } = request;
   return translated(`Cannot clone ${url}`, signal, async () => {
-    if ((await lstatIfPresent(path)) === null) await make(request, path);
+    if (lstatIfPresent(path) === null) await make(request, path);
     else await fetchAll(request, path);
     return await openRepository(path, signal);
   });

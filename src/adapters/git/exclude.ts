@@ -32,13 +32,10 @@ function belowPrefix(pattern: string, prefix: string): string {
  * Writes the patterns where `core.excludesFile` can name them, in the worktree's own git directory.
  * @returns the file's path, or undefined without patterns
  */
-export async function writeExcludes(
-  worktree: Worktree,
-  patterns: readonly string[],
-): Promise<string | undefined> {
+export function writeExcludes(worktree: Worktree, patterns: readonly string[]): string | undefined {
   if (patterns.length === 0) return undefined;
   const path = join(worktree.gitDir, "towpath-exclude");
   const text = `${excludeLines(patterns, worktree.prefix).join("\n")}\n`;
-  if ((await readIfPresent(path)) !== text) await replaceFile(path, text);
+  if (readIfPresent(path) !== text) replaceFile(path, text);
   return path;
 }

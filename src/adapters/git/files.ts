@@ -1,51 +1,71 @@
 import { randomBytes } from "node:crypto";
 import {
-  chmod,
-  copyFile,
-  lstat,
-  readdir,
-  readFile,
-  rename,
-  rm,
-  stat,
-  utimes,
-  writeFile,
-} from "node:fs/promises";
-import type { Stats } from "node:fs";
+  closeSync,
+  constants,
+  copyFileSync,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  type Stats,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
+import { chmod, readdir, rm } from "node:fs/promises";
 import { hasCode, isMissing } from "../../model/system-errors.js";
+
+// What reads or replaces one small file is synchronous: the thread pool takes ten times as long to answer, and a step
+// asks dozens of times.
 
 const NO_ACCESS = ["EACCES", "EPERM"] as const;
 
-/** The file's text, or null where there is none. */
-export async function readIfPresent(path: string): Promise<string | null> {
-  return readFile(path, "utf8").catch(nullIfMissing);
+/** The file's text, or null where there is no file. */
+export function readIfPresent(path: string): string | null {
+  let file: number;
+  try {
+    // Without O_NONBLOCK a FIFO that a step put in the file's place would hold the whole worker for ever.
+    file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  } catch (error) {
+    return nullIfMissing(error);
+  }
+  try {
+    return fstatSync(file).isFile() ? readFileSync(file, "utf8") : null;
+  } finally {
+    closeSync(file);
+  }
 }
 
 /** What is at the path, symbolic links not followed, or null. */
-export async function lstatIfPresent(path: string | Buffer): Promise<Stats | null> {
-  return lstat(path).catch(nullIfMissing);
+export function lstatIfPresent(path: string | Buffer): Stats | null {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false }) ?? null;
+  } catch (error) {
+    return nullIfMissing(error);
+  }
 }
 
 /**
  * Replaces a file so that readers see the old or the new text. Not synced: behind a checkout of thousands of files that
  * takes seconds, and what is written this way can be made again.
  */
-export async function replaceFile(path: string, text: string): Promise<void> {
+export function replaceFile(path: string, text: string): void {
   const temporary = `${path}.${randomBytes(6).toString("hex")}.tmp`;
-  await writeFile(temporary, text, { flag: "wx" });
-  await rename(temporary, path);
+  writeFileSync(temporary, text, { flag: "wx" });
+  renameSync(temporary, path);
 }
 
 /**
  * Copies a git index under another name. Its modification time goes along: git takes files that are as young as the
  * index for possibly changed, and a younger copy would hide a change made in the same second.
  */
-export async function copyIndex(from: string, to: string): Promise<void> {
+export function copyIndex(from: string, to: string): void {
   const temporary = `${to}.${randomBytes(6).toString("hex")}.tmp`;
-  const before = await stat(from);
-  await copyFile(from, temporary);
-  await utimes(temporary, before.atime, before.mtime);
-  await rename(temporary, to);
+  const before = statSync(from);
+  copyFileSync(from, temporary);
+  utimesSync(temporary, before.atime, before.mtime);
+  renameSync(temporary, to);
 }
 
 /** Removes whatever is at the path, read-only directories included. */
@@ -61,7 +81,7 @@ export async function removeTree(path: string | Buffer): Promise<void> {
 
 /** Gives the owner every right on the directories at and below `path`; links are not followed. */
 export async function makeWritable(path: string | Buffer): Promise<void> {
-  const found = await lstatIfPresent(path);
+  const found = lstatIfPresent(path);
   if (!found?.isDirectory()) return;
   if ((found.mode & 0o700) !== 0o700) await chmod(path, (found.mode & 0o777) | 0o700);
   for (const name of await readdir(path, { encoding: "buffer" })) {

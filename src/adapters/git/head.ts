@@ -52,18 +52,18 @@ export async function objectIds(
 export async function attachHead(worktree: Worktree, signal?: AbortSignal): Promise<void> {
   const wanted = `ref: ${branchRef(worktree)}\n`;
   const path = join(worktree.gitDir, "HEAD");
-  const present = await readIfPresent(path);
+  const present = readIfPresent(path);
   if (present === wanted) return;
   if (isReftableStub(present)) {
     await runGit(repositoryPlace(worktree), ["symbolic-ref", "HEAD", branchRef(worktree)], { signal });
   } else {
     // Not through git: it takes a directory whose HEAD is missing or garbled for no repository at all.
-    await replaceFile(path, wanted);
+    replaceFile(path, wanted);
   }
 }
 
 async function headBranch(worktree: Worktree, signal?: AbortSignal): Promise<string | null> {
-  const text = await readIfPresent(join(worktree.gitDir, "HEAD"));
+  const text = readIfPresent(join(worktree.gitDir, "HEAD"));
   if (!isReftableStub(text)) return /^ref: refs\/heads\/(.+)\n?$/.exec(text ?? "")?.[1] ?? null;
   const { stdout } = await runGit(repositoryPlace(worktree), ["symbolic-ref", "--quiet", "HEAD"], {
     signal,

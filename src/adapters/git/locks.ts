@@ -31,7 +31,7 @@ export async function settleLocks(worktree: Worktree, signal?: AbortSignal): Pro
 }
 
 async function settleRefLock(lock: string, signal?: AbortSignal): Promise<void> {
-  while ((await lstatIfPresent(lock)) !== null) {
+  while (lstatIfPresent(lock) !== null) {
     if (await removeIfOlder(lock, Date.now() - REF_LOCK_TIMEOUT_MS)) return;
     await delay(25, undefined, signal === undefined ? {} : { signal });
   }
@@ -39,7 +39,7 @@ async function settleRefLock(lock: string, signal?: AbortSignal): Promise<void> 
 
 /** Removes one lock file when it was made before `time`. */
 export async function removeIfOlder(lock: string, time: number): Promise<boolean> {
-  const found = await lstatIfPresent(lock);
+  const found = lstatIfPresent(lock);
   if (found === null || found.mtimeMs >= time) return false;
   await rm(lock, { force: true });
   return true;
@@ -58,7 +58,7 @@ async function refLocks(worktree: Worktree): Promise<string[]> {
     join(worktree.commonDir, "refs", kind, "towpath", worktree.migrationId),
   );
   const below = await Promise.all(own.map(locksBelow));
-  return [...((await lstatIfPresent(branchLock)) === null ? [] : [branchLock]), ...below.flat()];
+  return [...(lstatIfPresent(branchLock) === null ? [] : [branchLock]), ...below.flat()];
 }
 
 async function locksBelow(directory: string): Promise<string[]> {

@@ -60,7 +60,7 @@ export async function settleNestedRepositories(
 export async function obstacle(worktree: Worktree, path: RawPath): Promise<RawPath | null> {
   for (let end = path.indexOf("/"); end !== -1; end = path.indexOf("/", end + 1)) {
     const part = path.slice(0, end);
-    const found = await lstatIfPresent(onDisk(worktree, part));
+    const found = lstatIfPresent(onDisk(worktree, part));
     if (found !== null && !found.isDirectory()) return part;
   }
   return null;
@@ -68,7 +68,7 @@ export async function obstacle(worktree: Worktree, path: RawPath): Promise<RawPa
 
 async function settleDirectory(worktree: Worktree, path: RawPath): Promise<void> {
   const planted = `${path}/.git`;
-  if ((await lstatIfPresent(onDisk(worktree, planted))) === null) return;
+  if (lstatIfPresent(onDisk(worktree, planted)) === null) return;
   await removeTree(onDisk(worktree, (await obstacle(worktree, planted)) ?? planted));
 }
 
@@ -95,9 +95,9 @@ async function settleSubmodule(
 
 async function trustedGitDirectory(worktree: Worktree, directory: string): Promise<string | null> {
   const link = join(directory, ".git");
-  const [found, linkFound] = [await lstatIfPresent(directory), await lstatIfPresent(link)];
+  const [found, linkFound] = [lstatIfPresent(directory), lstatIfPresent(link)];
   if (!found?.isDirectory() || !linkFound?.isFile()) return null;
-  const target = /^gitdir: (.+)\n?$/.exec((await readIfPresent(link)) ?? "")?.[1];
+  const target = /^gitdir: (.+)\n?$/.exec(readIfPresent(link) ?? "")?.[1];
   if (target === undefined) return null;
   const gitDir = resolve(directory, target);
   return gitDir.startsWith(`${join(worktree.gitDir, "modules")}/`) ? gitDir : null;

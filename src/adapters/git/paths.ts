@@ -37,7 +37,7 @@ export function isWithin(path: RawPath, directory: RawPath): boolean {
  */
 export async function hasBlobBytes(worktree: Worktree, path: RawPath, blob: string): Promise<boolean> {
   const file = onDisk(worktree, path);
-  const found = await lstatIfPresent(file);
+  const found = lstatIfPresent(file);
   if (found === null) return false;
   const hash = createHash(blob.length === 64 ? "sha256" : "sha1");
   if (found.isSymbolicLink()) {

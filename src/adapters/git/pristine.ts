@@ -18,19 +18,13 @@ export interface Pristine {
 }
 
 /** Notes that the worktree is the commit's, as was just found. */
-export async function notePristine(
-  worktree: Worktree,
-  found: Omit<Pristine, "indexStamp">,
-): Promise<Pristine> {
-  return { ...found, indexStamp: (await stampOf(privateIndex(worktree))) ?? "" };
+export function notePristine(worktree: Worktree, found: Omit<Pristine, "indexStamp">): Pristine {
+  return { ...found, indexStamp: stampOf(privateIndex(worktree)) ?? "" };
 }
 
 /** Whether Towpath's index is still the one that was noted: a step on the host could have written there. */
-export async function isIndexAsNoted(
-  worktree: Worktree,
-  { indexStamp }: Pick<Pristine, "indexStamp">,
-): Promise<boolean> {
-  return indexStamp !== "" && (await stampOf(privateIndex(worktree))) === indexStamp;
+export function isIndexAsNoted(worktree: Worktree, { indexStamp }: Pick<Pristine, "indexStamp">): boolean {
+  return indexStamp !== "" && stampOf(privateIndex(worktree)) === indexStamp;
 }
 
 /**

@@ -55,7 +55,7 @@ async function commitOf(
   signal: AbortSignal | undefined,
 ): Promise<string> {
   const gitDir = join(place.cwd, readable(path), ".git");
-  if ((await lstatIfPresent(gitDir)) === null) return recorded;
+  if (lstatIfPresent(gitDir) === null) return recorded;
   // Named, not discovered: from a broken repository git would go up to the one around it.
   const nested = { cwd: place.cwd, env: { ...baseEnvironment(), GIT_DIR: gitDir } };
   const args = ["rev-parse", "--verify", "--quiet", "HEAD^{commit}"];

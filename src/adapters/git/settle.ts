@@ -1,5 +1,4 @@
-import { lstatSync } from "node:fs";
-import { readdir } from "node:fs/promises";
+import { lstatSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Expected } from "./commit.js";
 import { writeExcludes } from "./exclude.js";
@@ -35,7 +34,7 @@ export interface AdvanceRequest {
  */
 export async function advanceBranch(request: AdvanceRequest): Promise<Pristine | null> {
   const { worktree, to, exclude, guard, signal } = request;
-  await requireDirectory(worktree);
+  requireDirectory(worktree);
   await guard?.();
   await moveBranch(request);
   return (await look(request)) ?? undo({ worktree, commit: to, exclude, guard, signal });
@@ -52,8 +51,8 @@ export async function stillPristine(
   exclude: readonly string[],
   signal?: AbortSignal,
 ): Promise<Pristine | null> {
-  const isTouched = await isIndexTouched(worktree);
-  if (isTouched || !(await isIndexAsNoted(worktree, { indexStamp }))) return null;
+  const isTouched = isIndexTouched(worktree);
+  if (isTouched || !isIndexAsNoted(worktree, { indexStamp })) return null;
   const expected = { tree, paths, isSeen: false };
   return look({ worktree, from: commit, to: commit, expected, exclude, signal });
 }
@@ -75,28 +74,27 @@ async function moveBranch({ worktree, from, to, signal }: AdvanceRequest): Promi
  */
 async function look(request: AdvanceRequest): Promise<Pristine | null> {
   const { worktree, to, expected, exclude = [], guard, signal } = request;
-  if (!expected || !(await isOrderly(worktree)) || isPlanted(worktree, expected.paths.directories))
-    return null;
+  if (!expected || !isOrderly(worktree) || isPlanted(worktree, expected.paths.directories)) return null;
   await guard?.();
-  await publishIndex(worktree);
+  publishIndex(worktree);
   const { tree, paths } = expected;
   if (expected.isSeen) return notePristine(worktree, { tree, paths, commit: to });
-  const place = worktreePlace(worktree, await writeExcludes(worktree, exclude));
+  const place = worktreePlace(worktree, writeExcludes(worktree, exclude));
   const { isEmpty } = await differences({ worktree, commit: to, place, untracked: true, signal });
   await restoreAccess(worktree, paths);
   return isEmpty ? notePristine(worktree, { tree, paths, commit: to }) : null;
 }
 
 /** No link, lock, half-done merge or strange HEAD: what is told by the git directory's own files. */
-async function isOrderly(worktree: Worktree): Promise<boolean> {
-  const [names, head, linked] = await Promise.all([
-    readdir(worktree.gitDir),
-    readIfPresent(join(worktree.gitDir, "HEAD")),
-    isLinked(worktree),
-  ]);
+function isOrderly(worktree: Worktree): boolean {
+  const names = readdirSync(worktree.gitDir);
+  const head = readIfPresent(join(worktree.gitDir, "HEAD"));
   const isLocked = names.some((name) => name.endsWith(".lock"));
   return (
-    linked && !isLocked && unfinishedWork(names).length === 0 && head === `ref: ${branchRef(worktree)}\n`
+    isLinked(worktree) &&
+    !isLocked &&
+    unfinishedWork(names).length === 0 &&
+    head === `ref: ${branchRef(worktree)}\n`
   );
 }
 

@@ -75,14 +75,14 @@ async function restore(request: UndoRequest): Promise<Pristine | null> {
   await settleLocks(worktree, signal);
   await clearUnfinishedWork(worktree);
   await attachHead(worktree, signal);
-  const place = worktreePlace(worktree, await writeExcludes(worktree, exclude));
+  const place = worktreePlace(worktree, writeExcludes(worktree, exclude));
   const tree = await moveBranch(request, guard);
   const contents = await treeContents(place, commit, signal);
   await restoreAccess(worktree, contents.paths);
   await settleNestedRepositories(worktree, contents, signal);
   await restoreFiles(request, place, guard);
   await guard();
-  await publishIndex(worktree);
+  publishIndex(worktree);
   const { paths, submodules } = contents;
   return submodules.length > 0 || tree === null ? null : notePristine(worktree, { commit, tree, paths });
 }
@@ -173,7 +173,7 @@ function isInaccessible(file: Buffer): boolean {
 
 async function makeAccessible(worktree: Worktree, path: RawPath): Promise<void> {
   const file = onDisk(worktree, path);
-  const found = await lstatIfPresent(file);
+  const found = lstatIfPresent(file);
   if (!found?.isFile() || (found.mode & 0o600) === 0o600) return;
   if ((await obstacle(worktree, path)) === null) await chmod(file, (found.mode & 0o777) | 0o600);
 }
@@ -194,21 +194,21 @@ async function restoreOnce(request: UndoRequest, place: GitPlace, found: Differe
 /** The worktree's directory and its link to the git directory, if a step removed or replaced them. */
 async function settleRoot(worktree: Worktree): Promise<void> {
   const { path, gitDir } = worktree;
-  if (!(await lstatIfPresent(path))?.isDirectory()) {
+  if (!lstatIfPresent(path)?.isDirectory()) {
     await removeTree(path);
     await mkdir(path);
   }
-  if (await isLinked(worktree)) return;
+  if (isLinked(worktree)) return;
   const link = join(path, ".git");
   await removeTree(link);
-  await replaceFile(link, `gitdir: ${gitDir}\n`);
+  replaceFile(link, `gitdir: ${gitDir}\n`);
 }
 
 /** Whether the worktree's `.git` is the file that leads to its git directory. */
-export async function isLinked({ path, gitDir }: Worktree): Promise<boolean> {
+export function isLinked({ path, gitDir }: Worktree): boolean {
   const link = join(path, ".git");
-  if (!(await lstatIfPresent(link))?.isFile()) return false;
-  const target = /^gitdir: (.+)\n?$/.exec((await readIfPresent(link)) ?? "")?.[1];
+  if (!lstatIfPresent(link)?.isFile()) return false;
+  const target = /^gitdir: (.+)\n?$/.exec(readIfPresent(link) ?? "")?.[1];
   return target !== undefined && resolve(path, target) === gitDir;
 }
 

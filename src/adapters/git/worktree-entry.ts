@@ -38,19 +38,17 @@ export async function findEntry(commonDir: string, path: string): Promise<Worktr
 }
 
 export async function writeMarker(gitDir: string, marker: Marker): Promise<void> {
-  await replaceFile(join(gitDir, "towpath.json"), `${JSON.stringify(marker)}\n`);
+  replaceFile(join(gitDir, "towpath.json"), `${JSON.stringify(marker)}\n`);
 }
 
 async function worktreeOf(gitDir: string): Promise<string | null> {
-  const link = (await readIfPresent(join(gitDir, "gitdir")))?.replace(/\n$/, "");
+  const link = readIfPresent(join(gitDir, "gitdir"))?.replace(/\n$/, "");
   return link === undefined ? null : dirname(resolve(gitDir, link));
 }
 
 async function readEntry(gitDir: string): Promise<WorktreeEntry> {
-  const [text, head] = await Promise.all([
-    readIfPresent(join(gitDir, "towpath.json")),
-    readIfPresent(join(gitDir, "HEAD")),
-  ]);
+  const text = readIfPresent(join(gitDir, "towpath.json"));
+  const head = readIfPresent(join(gitDir, "HEAD"));
   const marker = text === null ? null : parseMarker(text);
   return { gitDir, marker, head };
 }

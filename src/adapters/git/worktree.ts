@@ -80,8 +80,8 @@ async function remove(request: RemovalRequest): Promise<void> {
  * Checks that the worktree's directory is itself, and not a link by which git would work in another place.
  * @throws TowpathError `ForeignEffect`
  */
-export async function requireDirectory(worktree: Worktree): Promise<void> {
-  const found = await lstatIfPresent(worktree.path);
+export function requireDirectory(worktree: Worktree): void {
+  const found = lstatIfPresent(worktree.path);
   if (found?.isDirectory()) return;
   throw new TowpathError(
     "ForeignEffect",
@@ -92,7 +92,7 @@ export async function requireDirectory(worktree: Worktree): Promise<void> {
 
 async function usable(entry: WorktreeEntry, repo: Repository, path: string): Promise<Worktree | null> {
   const { marker, gitDir } = entry;
-  if (marker === null || !(await lstatIfPresent(path))?.isDirectory()) return null;
+  if (marker === null || !lstatIfPresent(path)?.isDirectory()) return null;
   return {
     path,
     gitDir,
@@ -143,12 +143,12 @@ async function clearPlace(
 
 /** A directory without an entry is ours when it is empty, or says that it was a worktree of this repository. */
 async function requireRemovable(repo: Repository, path: string): Promise<void> {
-  const found = await lstatIfPresent(path);
+  const found = lstatIfPresent(path);
   if (found === null) return;
   if (found.isDirectory()) {
     if ((await readdir(path)).length === 0) return;
     const pointer = join(path, ".git");
-    const link = (await lstatIfPresent(pointer))?.isFile() ? await readIfPresent(pointer) : null;
+    const link = lstatIfPresent(pointer)?.isFile() ? readIfPresent(pointer) : null;
     if (link?.startsWith(`gitdir: ${join(repo.commonDir, "worktrees")}/`)) return;
   }
   throw foreign(`${path} exists and is not a worktree of ${repo.root}: move it away`, path, null);
@@ -225,7 +225,7 @@ async function addWorktree(request: WorktreeRequest, path: string): Promise<Work
     prefix: repo.prefix,
     incarnation,
   };
-  await copyIndex(stepIndex(worktree), privateIndex(worktree));
+  copyIndex(stepIndex(worktree), privateIndex(worktree));
   await writeMarker(gitDir, { migration: migrationId, branch, incarnation });
   return worktree;
 }

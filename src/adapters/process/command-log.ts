@@ -29,7 +29,7 @@ export class CommandLog {
   }
 
   /**
-   * Opens the log for appending. A symbolic link in its place is refused: a step may write there too.
+   * Opens the log for appending. A link or a FIFO in its place is refused: a step may write there too.
    *
    * @param anew empties it first, for output that is read again from its beginning
    * @throws TowpathError `StorageFailed`
@@ -40,8 +40,8 @@ export class CommandLog {
     onOutput?: (chunk: string) => void,
     anew = false,
   ): Promise<CommandLog> {
-    const { O_APPEND, O_CREAT, O_NOFOLLOW, O_TRUNC, O_WRONLY } = constants;
-    const flags = O_APPEND | O_CREAT | O_NOFOLLOW | O_WRONLY | (anew ? O_TRUNC : 0);
+    const { O_APPEND, O_CREAT, O_NOFOLLOW, O_NONBLOCK, O_TRUNC, O_WRONLY } = constants;
+    const flags = O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_WRONLY | (anew ? O_TRUNC : 0);
     try {
       await mkdir(path.dirname(logPath), { recursive: true, mode: 0o700 });
       const file = await open(logPath, flags, 0o600);

@@ -71,7 +71,7 @@ export class CodeIndex {
     try {
       const content = Buffer.concat([Buffer.from(`${header}\n`), bytes]);
       const temporary = await writeTemporary(paths.state, content, paths.index);
-      await renameInto(temporary.path, paths.index);
+      renameInto(temporary.path, paths.index);
     } catch (error) {
       const cause = error instanceof TowpathError ? error.cause : error;
       if (!hasCode(cause, "ENOSPC", "EDQUOT", "EACCES", "EPERM", "EROFS")) throw error;

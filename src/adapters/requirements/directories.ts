@@ -4,7 +4,7 @@ import { hasCode } from "../../model/system-errors.js";
 
 /** Whether a directory, and no link to one, lies at a path. */
 export async function isDirectoryThere(path: string): Promise<boolean> {
-  return (await kindAt(path)) === "directory";
+  return kindAt(path) === "directory";
 }
 
 /**

@@ -108,7 +108,7 @@ export async function findConventional(project: string): Promise<ConventionalDoc
 
 async function isSomething(path: string): Promise<boolean> {
   try {
-    return (await kindAt(path)) !== "nothing";
+    return kindAt(path) !== "nothing";
   } catch (error) {
     // `docs` is a file, or may not be looked into.
     if (error instanceof TowpathError && hasCode(error.cause, "ENOTDIR", "EACCES", "ELOOP")) return false;

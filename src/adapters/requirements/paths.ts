@@ -70,7 +70,7 @@ async function hideFromGit(paths: RequirementsPaths): Promise<void> {
   const text = await readText(paths.ignore);
   if (text !== null && text !== "") return;
   const temporary = await writeTemporary(paths.state, "*\n", paths.ignore, 0o644);
-  await renameInto(temporary.path, paths.ignore);
+  renameInto(temporary.path, paths.ignore);
 }
 
 /**

@@ -100,7 +100,7 @@ export function showDocument(paths: RequirementsPaths): Promise<void> {
     if (!current.stale || current.document === null) return;
     const temporary = await writeTemporary(paths.state, current.document.bytes, paths.document, 0o644);
     project(paths, temporary.path, current.lying?.identity ?? null, held);
-    await removeFile(temporary.path);
+    removeFile(temporary.path);
     await syncDirectory(paths.directory);
   });
 }
@@ -148,7 +148,7 @@ class Write {
       const pointer = await this.temporary(this.pointerText(history), paths.pointer);
       const shown =
         before.lying?.sha === this.sha ? null : await this.temporary(this.draft.bytes, paths.document, 0o644);
-      for (const { temporary, path } of this.staged) await renameInto(temporary, path);
+      for (const { temporary, path } of this.staged) renameInto(temporary, path);
       await syncDirectory(paths.copies);
       this.commit(pointer, held);
       await syncDirectory(paths.state);
@@ -199,7 +199,7 @@ class Write {
   private async stageListing(): Promise<void> {
     const { signature, listing } = this.draft.code;
     const path = listingPath(this.paths, signature);
-    if ((await kindAt(path)) !== "nothing") return;
+    if (kindAt(path) !== "nothing") return;
     this.staged.push({ temporary: await this.temporary(Buffer.from(listing, "latin1"), path), path });
   }
 
@@ -237,7 +237,7 @@ class Write {
   /** Whether the pointer was put in place or not, what the one in place does not name goes. */
   private async cleanUp(): Promise<void> {
     const { paths } = this;
-    for (const path of this.temporaries) await removeFile(path);
+    for (const path of this.temporaries) removeFile(path);
     const now = await readCurrent(paths);
     await removeUncommitted(paths, now, this.created);
     if (now.pointer !== null) await removeDropped(paths, now.pointer);

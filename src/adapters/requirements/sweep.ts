@@ -7,7 +7,7 @@ import { copyPath, type RequirementsPaths, signatureOfListing } from "./paths.js
 /** Whether somebody who died has left something behind. */
 export async function hasLeftovers(paths: RequirementsPaths): Promise<boolean> {
   for (const name of (await namesIn(paths.state)) ?? []) {
-    if (await isAbandoned(paths.state, name, Date.now())) return true;
+    if (isAbandoned(paths.state, name, Date.now())) return true;
   }
   return false;
 }
@@ -18,11 +18,11 @@ export async function hasLeftovers(paths: RequirementsPaths): Promise<boolean> {
  */
 export async function sweep(paths: RequirementsPaths, current: CurrentRequirements): Promise<void> {
   for (const name of (await namesIn(paths.state)) ?? []) {
-    if (!(await isAbandoned(paths.state, name, Date.now()))) continue;
+    if (!isAbandoned(paths.state, name, Date.now())) continue;
     const path = join(paths.state, name);
     const intended = parsePointer((await readText(path)) ?? "");
     if (intended !== null) await removeUncommitted(paths, current, intended.created);
-    await removeFile(path);
+    removeFile(path);
   }
   if (current.pointer !== null) await removeDropped(paths, current.pointer);
 }
@@ -41,12 +41,12 @@ export async function removeUncommitted(
 ): Promise<void> {
   if (record === "damaged") return;
   const named = pointer === null ? new Set<string>() : namedCopies(pointer);
-  for (const sha of created) if (!named.has(sha)) await removeFile(copyPath(paths, sha));
+  for (const sha of created) if (!named.has(sha)) removeFile(copyPath(paths, sha));
 }
 
 async function removeOldListings(paths: RequirementsPaths, signature: string): Promise<void> {
   for (const name of (await namesIn(paths.state)) ?? []) {
     const named = signatureOfListing(name);
-    if (named !== null && named !== signature) await removeFile(join(paths.state, name));
+    if (named !== null && named !== signature) removeFile(join(paths.state, name));
   }
 }

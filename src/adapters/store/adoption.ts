@@ -19,7 +19,7 @@ const SYNCED_AT_ONCE = 16;
  */
 export async function inspectDirectory(directory: string): Promise<Inspection> {
   const id = basename(directory);
-  if ((await kindAt(directory)) !== "directory") {
+  if (kindAt(directory) !== "directory") {
     throw new TowpathError("MigrationNotFound", `Migration not found: ${directory} is no directory`);
   }
   const paths = pathsBelow(directory);
@@ -55,7 +55,7 @@ async function checkpointTexts(
   directory: string,
   read: (path: string) => Promise<string | null>,
 ): Promise<ForeignTexts["checkpoints"]> {
-  if ((await kindAt(directory)) !== "directory") return [];
+  if (kindAt(directory) !== "directory") return [];
   const names = ((await namesIn(directory)) ?? []).filter((name) => name.endsWith(".json")).sort();
   const found = await Promise.all(
     names.map(async (name) => ({ name, text: await read(join(directory, name)) })),
@@ -72,7 +72,7 @@ export async function copyIn(dataDir: string, directory: string): Promise<void> 
   const target = migrationPaths(dataDir, id).directory;
   const root = migrationsDirectory(dataDir);
   await ensurePrivateDirectory(root);
-  if ((await kindAt(target)) !== "nothing") throw exists(id, target);
+  if (kindAt(target) !== "nothing") throw exists(id, target);
   const draft = join(root, temporaryName().replace(".tmp-", ".new-"));
   try {
     await cp(directory, draft, { recursive: true, errorOnExist: true, verbatimSymlinks: true });
@@ -121,7 +121,7 @@ export async function findForeign(reference: string, cwd: string, homes: readonl
     ? homes.map((home) => join(migrationsDirectory(home), reference))
     : [];
   for (const directory of [...candidates, resolve(cwd, reference)]) {
-    if ((await kindAt(directory)) === "directory") return directory;
+    if (kindAt(directory) === "directory") return directory;
   }
   const looked = candidates.length === 0 ? "" : ` Looked at: ${candidates.join(", ")}.`;
   throw new TowpathError("MigrationNotFound", `Migration not found: ${reference}.${looked}`, {

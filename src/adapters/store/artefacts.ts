@@ -123,7 +123,7 @@ export async function replaceText(
   } catch (error) {
     // Swept away by the next holder in between: then it is the lock that is to be told of.
     if (hasCode(error, "ENOENT")) held.assertHeld();
-    await removeFile(temporary.path);
+    removeFile(temporary.path);
     throw error instanceof TowpathError ? error : storageFailed("write", path, error);
   }
   await syncDirectory(dirname(path));
@@ -151,7 +151,7 @@ export async function readFileFacts(paths: MigrationPaths): Promise<FileFacts> {
 }
 
 async function countEntries(directory: string): Promise<number> {
-  return (await kindAt(directory)) === "directory" ? ((await namesIn(directory))?.length ?? 0) : 0;
+  return kindAt(directory) === "directory" ? ((await namesIn(directory))?.length ?? 0) : 0;
 }
 
 /** The file of a checkpoint, beside its tag in git. */

@@ -14,7 +14,7 @@ import {
 import type { Manifest } from "../../model/manifest.js";
 import {
   type FileIdentity,
-  identityNow,
+  identityAt,
   linkNew,
   readRegularFile,
   removeFile,
@@ -86,10 +86,10 @@ function storedEntry(
  * @returns null when the tail's own entry is gone or another: the chain has to be read anew
  */
 export async function catchUp(state: string, tail: Tail): Promise<Tail | null> {
-  const identity = identityNow(join(state, entryFileName(tail.version)));
+  const identity = identityAt(join(state, entryFileName(tail.version)));
   if (identity === null || !sameIdentity(identity, tail.identity)) return null;
   const nextPath = join(state, entryFileName(tail.version + 1));
-  if (identityNow(nextPath) === null) return tail;
+  if (identityAt(nextPath) === null) return tail;
   const next = await readRegularFile(nextPath);
   const stored: StoredEntry[] = [];
   for (let file = next; file !== null;) {
@@ -199,11 +199,11 @@ export async function commit(
   const { temporary, next } = staged;
   try {
     if (!isHeld()) return null;
-    const outcome = await linkNew(temporary.path, join(state, entryFileName(next.version)));
+    const outcome = linkNew(temporary.path, join(state, entryFileName(next.version)));
     if (outcome !== "linked") return null;
     await syncDirectory(state);
   } finally {
-    await removeFile(temporary.path);
+    removeFile(temporary.path);
   }
   // A copy, so that a caller who goes on with its answer does not change the stored one.
   next.operations.set(version.operation, structuredClone(version.result));

@@ -38,7 +38,7 @@ export async function createDirectory(
   const root = migrationsDirectory(dataDir);
   const target = migrationPaths(dataDir, manifest.id).directory;
   await ensurePrivateDirectory(root);
-  if ((await kindAt(target)) !== "nothing") return existing(dataDir, manifest.id, operation);
+  if (kindAt(target) !== "nothing") return existing(dataDir, manifest.id, operation);
   const draft = join(root, temporaryName().replace(".tmp-", ".new-"));
   try {
     const first = await build(draft, manifest, operation, now);
@@ -88,7 +88,7 @@ async function makeDirectories(directories: readonly string[]): Promise<void> {
 
 async function existing(dataDir: string, id: string, operation: string): Promise<Created> {
   const paths = migrationPaths(dataDir, id);
-  const tail = (await kindAt(paths.directory)) === "directory" ? await loadTail(paths.state) : null;
+  const tail = kindAt(paths.directory) === "directory" ? await loadTail(paths.state) : null;
   if (tail !== null && tail.operations.has(operation)) return { manifest: tail.manifest, created: false };
   throw new TowpathError("MigrationExists", `The migration ${id} exists already; nothing was changed`, {
     details: { migration_id: id },
@@ -107,6 +107,6 @@ async function removeTree(path: string): Promise<void> {
 export async function sweepDrafts(dataDir: string, now: number): Promise<void> {
   const root = migrationsDirectory(dataDir);
   for (const name of (await namesIn(root)) ?? []) {
-    if (name.startsWith(".new-") && (await isAbandoned(root, name, now))) await removeTree(join(root, name));
+    if (name.startsWith(".new-") && isAbandoned(root, name, now)) await removeTree(join(root, name));
   }
 }

@@ -1,8 +1,23 @@
 import { createHash, randomBytes } from "node:crypto";
-import { constants, lstatSync, type BigIntStats } from "node:fs";
-import { link, lstat, open, readdir, rename, unlink, type FileHandle } from "node:fs/promises";
+import {
+  type BigIntStats,
+  closeSync,
+  constants,
+  fstatSync,
+  fsync,
+  linkSync,
+  lstatSync,
+  openSync,
+  readFile,
+  readFileSync,
+  renameSync,
+  unlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { readdir } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { messageOf, TowpathError } from "../../model/errors.js";
 import { hasCode } from "../../model/system-errors.js";
 
@@ -49,21 +64,17 @@ export function sameIdentity(one: FileIdentity, other: FileIdentity): boolean {
   return one.inode === other.inode && one.modified === other.modified && one.size === other.size;
 }
 
-/** The identity of what lies at a path, links not followed; null where there is nothing. */
-export async function identityAt(path: string): Promise<FileIdentity | null> {
-  try {
-    return identityOf(await lstat(path, { bigint: true }));
-  } catch (error) {
-    if (hasCode(error, "ENOENT")) return null;
-    throw storageFailed("look at", path, error);
-  }
-}
+// What only touches the file system's cache is called synchronously here: the thread pool takes ten times as long to
+// answer, and a record consists of two dozen such calls. Only making durable waits for the disk, and that is awaited.
 
-/**
- * Like {@link identityAt}, but at once: what is asked before each write and each guard of a running attempt is told
- * sooner than the thread pool answers.
- */
-export function identityNow(path: string): FileIdentity | null {
+const makeDurable = promisify(fsync);
+const readWhole: (file: number) => Promise<Buffer> = promisify(readFile);
+
+/** Larger files are left to the thread pool. */
+const READ_AT_ONCE_BYTES = 256 * 1024;
+
+/** The identity of what lies at a path, links not followed; null where there is nothing. */
+export function identityAt(path: string): FileIdentity | null {
   try {
     const stats = lstatSync(path, { bigint: true, throwIfNoEntry: false });
     return stats === undefined ? null : identityOf(stats);
@@ -83,22 +94,23 @@ export interface ReadFile {
  * @throws TowpathError `StorageFailed`
  */
 export async function readRegularFile(path: string): Promise<ReadFile | null> {
-  let file: FileHandle;
+  let file: number;
   try {
     // Without O_NONBLOCK a FIFO in the file's place would hold the reader for ever.
-    file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    file = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   } catch (error) {
     if (hasCode(error, "ENOENT")) return null;
     throw storageFailed("read", path, error);
   }
   try {
-    const stats = await file.stat({ bigint: true });
+    const stats = fstatSync(file, { bigint: true });
     if (!stats.isFile()) throw new Error("it is no regular file");
-    return { bytes: await file.readFile(), identity: identityOf(stats) };
+    const bytes = stats.size <= READ_AT_ONCE_BYTES ? readFileSync(file) : await readWhole(file);
+    return { bytes, identity: identityOf(stats) };
   } catch (error) {
     throw storageFailed("read", path, error);
   } finally {
-    await file.close();
+    closeSync(file);
   }
 }
 
@@ -136,31 +148,37 @@ export async function writeTemporary(
   mode: number = PRIVATE_FILE,
 ): Promise<TemporaryFile> {
   const path = temporaryPath(directory);
-  let file: FileHandle;
   try {
-    file = await open(path, "wx", mode);
-  } catch (error) {
-    throw storageFailed("write", target, error);
-  }
-  try {
-    await file.writeFile(content, "utf8");
-    await file.sync();
-    const identity = identityOf(await file.stat({ bigint: true }));
-    await file.close();
+    const identity = await writeDurably(path, content, mode);
     return { path, identity };
   } catch (error) {
-    await closeQuietly(file);
-    await removeFile(path);
+    removeFile(path);
     throw storageFailed("write", target, error);
   }
 }
 
-async function closeQuietly(file: FileHandle): Promise<void> {
+async function writeDurably(path: string, content: string | Uint8Array, mode: number): Promise<FileIdentity> {
+  const file = openSync(path, "wx", mode);
+  let isOpen = true;
   try {
-    await file.close();
+    writeFileSync(file, content, "utf8");
+    await makeDurable(file);
+    const identity = identityOf(fstatSync(file, { bigint: true }));
+    isOpen = false;
+    // Some file systems say only now that there was no room.
+    closeSync(file);
+    return identity;
+  } finally {
+    if (isOpen) closeQuietly(file);
+  }
+}
+
+/** Behind an error that is being reported already. */
+function closeQuietly(file: number): void {
+  try {
+    closeSync(file);
   } catch (error) {
-    // The write's own error is being reported; a handle that is closed already is all that may go wrong here.
-    if (!hasCode(error, "EBADF", "ENOSPC", "EDQUOT", "EIO")) throw error;
+    if (!hasCode(error, "ENOSPC", "EDQUOT", "EIO")) throw error;
   }
 }
 
@@ -168,9 +186,9 @@ async function closeQuietly(file: FileHandle): Promise<void> {
  * Gives a temporary file its name unless the name is taken: the compare-and-set of the chain.
  * @returns `taken` when somebody else was first, `swept` when the temporary file is gone
  */
-export async function linkNew(temporary: string, path: string): Promise<"linked" | "taken" | "swept"> {
+export function linkNew(temporary: string, path: string): "linked" | "taken" | "swept" {
   try {
-    await link(temporary, path);
+    linkSync(temporary, path);
     return "linked";
   } catch (error) {
     if (hasCode(error, "EEXIST")) return "taken";
@@ -183,19 +201,19 @@ export async function linkNew(temporary: string, path: string): Promise<"linked"
  * Puts a temporary file in a file's place.
  * @throws TowpathError `StorageFailed`; the temporary file is gone then
  */
-export async function renameInto(temporary: string, path: string): Promise<void> {
+export function renameInto(temporary: string, path: string): void {
   try {
-    await rename(temporary, path);
+    renameSync(temporary, path);
   } catch (error) {
-    await removeFile(temporary);
+    removeFile(temporary);
     throw storageFailed("write", path, error);
   }
 }
 
 /** Removes a file; that there is none is fine. */
-export async function removeFile(path: string): Promise<void> {
+export function removeFile(path: string): void {
   try {
-    await unlink(path);
+    unlinkSync(path);
   } catch (error) {
     if (!hasCode(error, "ENOENT")) throw storageFailed("remove", path, error);
   }
@@ -204,11 +222,11 @@ export async function removeFile(path: string): Promise<void> {
 /** Makes what was linked, renamed or removed in a directory durable. */
 export async function syncDirectory(path: string): Promise<void> {
   try {
-    const directory = await open(path, constants.O_RDONLY | constants.O_DIRECTORY);
+    const directory = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY);
     try {
-      await directory.sync();
+      await makeDurable(directory);
     } finally {
-      await directory.close();
+      closeSync(directory);
     }
   } catch (error) {
     throw storageFailed("write to", path, error);
@@ -226,11 +244,12 @@ export async function namesIn(directory: string): Promise<string[] | null> {
 }
 
 /** What lies at a path, links not followed. */
-export async function kindAt(path: string): Promise<"directory" | "other" | "nothing"> {
+export function kindAt(path: string): "directory" | "other" | "nothing" {
   try {
-    return (await lstat(path)).isDirectory() ? "directory" : "other";
+    const stats = lstatSync(path, { throwIfNoEntry: false });
+    if (stats === undefined) return "nothing";
+    return stats.isDirectory() ? "directory" : "other";
   } catch (error) {
-    if (hasCode(error, "ENOENT")) return "nothing";
     throw storageFailed("look at", path, error);
   }
 }
@@ -239,11 +258,11 @@ export async function kindAt(path: string): Promise<"directory" | "other" | "not
 const ABANDONED_AFTER_MS = 10 * 60_000;
 
 /** Whether a name is a temporary one whose writer is dead, or so old that nobody can be writing it any more. */
-export async function isAbandoned(directory: string, name: string, now: number): Promise<boolean> {
+export function isAbandoned(directory: string, name: string, now: number): boolean {
   const match = /^\.(?:tmp|new)-([0-9a-f]{8})-(\d+)-[0-9a-f]+$/u.exec(name);
   if (match === null) return false;
   if (match[1] === HOST && !isRunning(Number(match[2]))) return true;
-  const identity = await identityAt(join(directory, name));
+  const identity = identityAt(join(directory, name));
   return identity !== null && now - Number(identity.modified / 1_000_000n) > ABANDONED_AFTER_MS;
 }
 

@@ -1,6 +1,5 @@
 import { AsyncLocalStorage } from "node:async_hooks";
-import { lstatSync, readdirSync, rmSync, utimesSync } from "node:fs";
-import { mkdir } from "node:fs/promises";
+import { lstatSync, mkdirSync, readdirSync, rmdirSync, rmSync, statSync, utimesSync } from "node:fs";
 import { basename, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { lock as acquire } from "proper-lockfile";
@@ -13,8 +12,34 @@ import { hasCode } from "../../model/system-errors.js";
 /** A killed holder is taken over after this time. */
 export const LOCK_STALE_MS = 10_000;
 
+type Callback = (error: unknown, result?: unknown) => void;
+
+/**
+ * What the library calls, answered at once: as everywhere in this room, the thread pool would take longer. One object
+ * for all locks, for the library notes in it how exact the file system's times are.
+ */
+const IMMEDIATE = {
+  mkdir: (path: string, callback: Callback) => answer(() => mkdirSync(path), callback),
+  rmdir: (path: string, callback: Callback) => answer(() => rmdirSync(path), callback),
+  stat: (path: string, callback: Callback) => answer(() => statSync(path), callback),
+  utimes: (path: string, atime: Date, mtime: Date, callback: Callback) =>
+    answer(() => utimesSync(path, atime, mtime), callback),
+  rmdirSync,
+};
+
+function answer(call: () => unknown, callback: Callback): void {
+  let result: unknown;
+  try {
+    result = call();
+  } catch (error) {
+    callback(error);
+    return;
+  }
+  callback(null, result);
+}
+
 /** Measured settings (reference: reliability.md). */
-const SETTINGS = { realpath: false, update: 2_000, retries: 0 };
+const SETTINGS = { realpath: false, update: 2_000, retries: 0, fs: IMMEDIATE };
 const RETRIES = { count: 400, firstMs: 5, longestMs: 50, factor: 1.5 };
 
 /** The lock as its holder sees it. */
@@ -70,7 +95,7 @@ export async function withLock<T>(
     directory,
     lock,
     name: `the migration ${basename(directory)}`,
-    prepare: () => ensureState(paths),
+    prepare: async () => ensureState(paths),
     enter: () => sweepStaging(paths),
     gone: (cause) => migrationNotFound(paths, cause),
   };
@@ -232,18 +257,18 @@ async function releaseLock(release: () => Promise<void>): Promise<void> {
 }
 
 /** A directory of the predecessor's has no `state/` yet. */
-async function ensureState(paths: MigrationPaths): Promise<void> {
-  const [staging] = await Promise.all([kindAt(paths.staging), assertMigrationDirectory(paths)]);
-  if (staging === "directory") return;
-  for (const directory of [paths.state, paths.staging]) await ensureDirectory(paths, directory);
+function ensureState(paths: MigrationPaths): void {
+  assertMigrationDirectory(paths);
+  if (kindAt(paths.staging) === "directory") return;
+  for (const directory of [paths.state, paths.staging]) ensureDirectory(paths, directory);
 }
 
-async function ensureDirectory(paths: MigrationPaths, directory: string): Promise<void> {
+function ensureDirectory(paths: MigrationPaths, directory: string): void {
   try {
-    await mkdir(directory, { mode: PRIVATE_DIRECTORY });
+    mkdirSync(directory, { mode: PRIVATE_DIRECTORY });
   } catch (error) {
     if (hasCode(error, "ENOENT")) throw migrationNotFound(paths, error);
-    if (!hasCode(error, "EEXIST") || (await kindAt(directory)) !== "directory") {
+    if (!hasCode(error, "EEXIST") || kindAt(directory) !== "directory") {
       throw storageFailed("make the directory", directory, error);
     }
   }
@@ -262,8 +287,8 @@ function sweepStaging({ staging }: MigrationPaths): void {
  * Refuses what is no migration's directory; a symbolic link is none.
  * @throws TowpathError `MigrationNotFound`
  */
-export async function assertMigrationDirectory(paths: MigrationPaths): Promise<void> {
-  if ((await kindAt(paths.directory)) !== "directory") throw migrationNotFound(paths);
+export function assertMigrationDirectory(paths: MigrationPaths): void {
+  if (kindAt(paths.directory) !== "directory") throw migrationNotFound(paths);
 }
 
 function migrationNotFound(paths: MigrationPaths, cause?: unknown): TowpathError {

@@ -24,10 +24,8 @@ export async function newestFromCopy(paths: MigrationPaths): Promise<Manifest | 
   if (text === null || json === null || !json.ok || !isObject(json.value)) return null;
   const { revision } = json.value;
   if (typeof revision !== "number" || !Number.isSafeInteger(revision) || revision < 1) return null;
-  const [entryText, later] = await Promise.all([
-    readText(join(paths.state, entryFileName(revision))),
-    identityAt(join(paths.state, entryFileName(revision + 1))),
-  ]);
+  const entryText = await readText(join(paths.state, entryFileName(revision)));
+  const later = identityAt(join(paths.state, entryFileName(revision + 1)));
   if (entryText === null || later !== null) return null;
   const entry = readEntry(entryText, entryFileName(revision));
   if (entry.version !== revision || entry.published_sha256 !== sha256(text)) return null;

@@ -68,13 +68,13 @@ export class ManifestLog {
   /** The newest manifest, without a lock. */
   async read(): Promise<Manifest> {
     if (this.#tail === null) {
-      await assertMigrationDirectory(this.#paths);
+      assertMigrationDirectory(this.#paths);
       const manifest = await newestFromCopy(this.#paths);
       if (manifest !== null) return manifest;
     }
     const tail = await this.#newestTail();
     if (tail !== null) return tail.manifest;
-    await assertMigrationDirectory(this.#paths);
+    assertMigrationDirectory(this.#paths);
     return (await readUnchained(this.#paths)).manifest;
   }
 
@@ -154,7 +154,7 @@ export class ManifestLog {
     try {
       newest = await commit(this.#paths, entry, version, held.isHeld);
     } finally {
-      if (newest === null && copy !== null) await removeFile(copy.path);
+      if (newest === null && copy !== null) removeFile(copy.path);
     }
     if (newest === null) return false;
     this.#tail = newest;
@@ -257,7 +257,7 @@ async function both(
     return await Promise.all([entry, copy]);
   } catch (error) {
     for (const end of await Promise.allSettled([entry.then(({ temporary }) => temporary), copy])) {
-      if (end.status === "fulfilled" && end.value !== null) await removeFile(end.value.path);
+      if (end.status === "fulfilled" && end.value !== null) removeFile(end.value.path);
     }
     throw error;
   }

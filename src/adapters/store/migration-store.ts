@@ -236,9 +236,9 @@ export class MigrationStore {
   /** Removes the file of a checkpoint; that there is none is fine. */
   async removeCheckpointFile(id: string, stepId: string): Promise<void> {
     const path = checkpointFile(this.paths(id), stepId);
-    await this.#locked(id, (held) => {
+    await this.#locked(id, async (held) => {
       held.assertHeld();
-      return removeFile(path);
+      removeFile(path);
     });
   }
 
@@ -304,14 +304,14 @@ export class MigrationStore {
   async verifyChain(
     id: string,
   ): Promise<{ readonly version: number; readonly operations: readonly string[] }> {
-    await assertMigrationDirectory(this.paths(id));
+    assertMigrationDirectory(this.paths(id));
     const tail = await this.#newLog(id).verify();
     return { version: tail?.version ?? 0, operations: [...(tail?.operations.keys() ?? [])] };
   }
 
   /** Every version of the chain, from the first on, as text. @throws TowpathError `StateCorrupt` naming the file */
   async versionTexts(id: string): Promise<string[]> {
-    await assertMigrationDirectory(this.paths(id));
+    assertMigrationDirectory(this.paths(id));
     return (await this.#newLog(id).versions()).map(({ bytes }) => bytes.toString("utf8"));
   }
 

@@ -95,12 +95,12 @@ export async function packChain(
     } catch (error) {
       throw storageFailed("write", pack, error);
     } finally {
-      await removeFile(temporary);
+      removeFile(temporary);
     }
     await syncDirectory(state);
   }
   for (let version = 1; version <= entries.length; version += 1) {
-    await removeFile(join(state, entryFileName(version)));
+    removeFile(join(state, entryFileName(version)));
   }
   await syncDirectory(state);
 }

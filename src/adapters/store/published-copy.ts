@@ -37,7 +37,7 @@ export async function inspectPublished(
   known: FileIdentity | null,
 ): Promise<PublishedCopy> {
   if (known !== null) {
-    const identity = await identityAt(paths.manifest);
+    const identity = identityAt(paths.manifest);
     if (identity !== null && sameIdentity(identity, known)) return { kind: "ours", identity, digest: null };
   }
   const file = await readRegularFile(paths.manifest);
@@ -103,7 +103,7 @@ export async function publishCopy(
     if (hasCode(error, "ENOENT") && (!isHeld() || !existsSync(staged.path))) return null;
     throw storageFailed("write", paths.manifest, error);
   } finally {
-    await removeFile(staged.path);
+    removeFile(staged.path);
   }
   await syncDirectory(paths.directory);
   return staged.identity;

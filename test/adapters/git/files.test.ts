@@ -4,18 +4,18 @@ import { expect, it } from "vitest";
 import { copyIndex, makeWritable, removeTree, replaceFile } from "../../../src/adapters/git/files.js";
 import { digests, temporaryDirectory, write } from "./fixture.js";
 
-it("copies an index with its age, by which git knows what it cannot be sure of", async () => {
+it("copies an index with its age, by which git knows what it cannot be sure of", () => {
   const directory = temporaryDirectory();
   write(directory, { index: "x" });
   utimesSync(join(directory, "index"), 1000, 1000);
-  await copyIndex(join(directory, "index"), join(directory, "copy"));
+  copyIndex(join(directory, "index"), join(directory, "copy"));
   expect(statSync(join(directory, "copy")).mtimeMs).toBe(1_000_000);
 });
 
 it("replaces a file whole and leaves nothing beside it", async () => {
   const directory = temporaryDirectory();
   write(directory, { file: "old" });
-  await replaceFile(join(directory, "file"), "new");
+  replaceFile(join(directory, "file"), "new");
   expect(Object.keys(await digests(directory))).toEqual(["file"]);
 });
 

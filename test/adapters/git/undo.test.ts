@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import {
   chmodSync,
   existsSync,
@@ -386,6 +387,14 @@ describe("what a step did with git", () => {
     [
       "a HEAD that is garbage",
       (path) => writeFileSync(git(path, "rev-parse", "--git-path", "HEAD"), "garbage"),
+    ],
+    [
+      "a HEAD that nobody can read to its end",
+      (path) => {
+        const head = git(path, "rev-parse", "--git-path", "HEAD");
+        rmSync(head);
+        execFileSync("mkfifo", [head]);
+      },
     ],
   ])("is undone: %s", async (_name, step) => {
     const laid = await laidWorktree();
