@@ -1,4 +1,3 @@
-import { lstatSync, type Stats } from "node:fs";
 import { join } from "node:path";
 import { listChanges, type RawChanges, rawChanges } from "../adapters/git/changes.js";
 import { type BuiltCommit, buildCommit } from "../adapters/git/commit.js";
@@ -9,14 +8,12 @@ import {
 } from "../adapters/git/fingerprint.js";
 import type { Worktree } from "../adapters/git/places.js";
 import type { Pristine } from "../adapters/git/pristine.js";
-import { readText } from "../adapters/store/files.js";
 import { succeeded } from "../model/command.js";
 import { TowpathError } from "../model/errors.js";
 import { feedbackText } from "../model/feedback.js";
 import type { AttemptFailure, Lease } from "../model/manifest.js";
 import { countTests, type TestCounts, type TestReport } from "../model/reports/report.js";
 import { scopeMessage, scopeViolations } from "../model/scope.js";
-import { parseOutputs } from "../model/spec/outputs.js";
 import type { ExpressionScope } from "../model/spec/references.js";
 import type { ResolvedStep } from "../model/spec/resolve.js";
 import { renderCommitMessage, renderText } from "../model/spec/templates.js";
@@ -24,18 +21,17 @@ import {
   clearOutDirectory,
   type CommandPlace,
   failureLine,
-  outputFile,
   runScript,
   type ScriptResult,
 } from "./commands.js";
 import { releaseContainer } from "./containers.js";
 import { type Host, projectDirectory, scopeOf, type SpecMigration } from "./host.js";
+import { readStepOutputs } from "./outputs.js";
 import { judgeStepReport, readStepReport, saveReport } from "./reports.js";
 import { surveyProject } from "./survey.js";
 
 const MAX_FAILURE_TEXT = 2_000;
 const MAX_NAMED_FILES = 20;
-const MAX_OUTPUTS_BYTES = 16 * 1024 * 1024;
 
 export interface StepContext {
   readonly host: Host;
@@ -278,27 +274,12 @@ async function readOutputs(
   context: StepContext,
   place: CommandPlace,
 ): Promise<Record<string, string> | null> {
-  const { migration, step } = context;
-  const path = outputFile(migration, place);
-  const found = lstatSync(path, { throwIfNoEntry: false });
-  if (found === undefined && step.outputs === null) return null;
-  if (found !== undefined) refuseNoOutputs(found);
-  const text = (await readText(path)) ?? "";
   try {
-    return parseOutputs(migration.redactor.text(text), step.outputs);
+    return await readStepOutputs(context.migration, place, context.step.outputs);
   } catch (error) {
     if (!(error instanceof TowpathError) || error.type !== "CommandFailed") throw error;
     throw new AttemptFailed({ kind: "command", message: error.message }, error.message);
   }
-}
-
-/** A link would have the worker read what the step itself may not, and a FIFO would hold it for ever. */
-function refuseNoOutputs(found: Stats): void {
-  const isTooLarge = found.size > MAX_OUTPUTS_BYTES;
-  if (found.isFile() && !isTooLarge) return;
-  const why = found.isFile() ? `holds more than ${MAX_OUTPUTS_BYTES} bytes` : "is no longer a file";
-  const message = `The step's $TOWPATH_OUTPUT ${why}`;
-  throw new AttemptFailed({ kind: "command", message }, message);
 }
 
 async function expectSameConfiguration(

@@ -7,7 +7,7 @@ import { GracefulShutdownPeriodExpiredError, type WorkflowBundleOption } from "@
 import { z } from "zod";
 import { nodeEntry } from "../adapters/installation/node-entry.js";
 import { packageVersion } from "../adapters/installation/version.js";
-import { keepRefUpdaters } from "../adapters/git/ref-updater.js";
+import { keepGitProcesses } from "../adapters/git/kept-process.js";
 import { SPAWN_HELPER, useSpawnHelper } from "../adapters/process/processes.js";
 import {
   describeEndpoint,
@@ -85,13 +85,13 @@ async function runRegistered(
 ): Promise<boolean> {
   const unregister = await registerThisWorker(options.dataDir, healthAddress, key);
   const endHelper = await useSpawnHelper(nodeEntry(SPAWN_HELPER));
-  const endRefUpdaters = keepRefUpdaters();
+  const endGitProcesses = keepGitProcesses();
   try {
     logger.info("Worker starts", { ...state.report(), healthAddress });
     const bundle = await workflowBundle(options.parts.workflows, logger);
     return await superviseSessions(options, settings, bundle, logger, state);
   } finally {
-    endRefUpdaters();
+    endGitProcesses();
     await endHelper();
     await unregister();
     logger.info("Worker ended");

@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { AttemptResult } from "../../src/activities/contract.js";
 import { createActivities } from "../../src/activities/index.js";
 import { MigrationStore } from "../../src/adapters/store/migration-store.js";
-import { keepRefUpdaters } from "../../src/adapters/git/ref-updater.js";
+import { keepGitProcesses } from "../../src/adapters/git/kept-process.js";
 import { checkpointTag, createMigrationId } from "../../src/model/ids.js";
 import { cleanUp } from "../support/migrations.js";
 import { createRepository, temporaryDirectory, type TestRepository } from "../support/repository.js";
@@ -141,15 +141,15 @@ describe("a step that follows another at once", () => {
 });
 
 describe("git processes of a step", () => {
-  it("are fewer where one that moves refs is kept", async () => {
-    const end = keepRefUpdaters();
+  it("are fewer where those are kept that move refs and write commits", async () => {
+    const end = keepGitProcesses();
     cleanups.push(async () => end());
     await attempt("one");
     const taken = await gitProcesses(await temporaryDirectory(cleanups));
     expect(await attempt("two")).toMatchObject({ outcome: "committed" });
     const processes = await taken();
-    expect(processes).toHaveLength(5);
-    expect(processes.join("\n")).not.toContain("update-ref");
+    expect(processes).toHaveLength(4);
+    expect(processes.join("\n")).not.toMatch(/update-ref|commit-tree|hash-object/);
     expect(await contentOf(`towpath/${id}`, "a.txt")).toBe("2");
     expect(await repository.git("rev-parse", checkpointTag(id, "two"))).toBe(
       await repository.git("rev-parse", `towpath/${id}~1`),
@@ -157,7 +157,7 @@ describe("git processes of a step", () => {
   });
 
   it("are one look where it does nothing and nothing is verified", async () => {
-    const end = keepRefUpdaters();
+    const end = keepGitProcesses();
     cleanups.push(async () => end());
     await attempt("one");
     // Behind a file that is as young as the index, git looks twice.

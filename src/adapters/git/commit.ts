@@ -1,6 +1,7 @@
 import { TowpathError } from "../../model/errors.js";
 import { listFiles } from "../../model/scope.js";
 import { rawChanges, type ChangesRequest, type RawChanges } from "./changes.js";
+import { writeCommit } from "./commit-object.js";
 import { objectIds } from "./head.js";
 import { commitMessage, MIGRATION_TRAILER, STEP_TRAILER, trailerValues } from "./message.js";
 import { joinRaw, readable, type RawPath } from "./paths.js";
@@ -149,21 +150,19 @@ async function updateIndex(
 
 async function commitTree(request: CommitRequest, tree: string): Promise<string> {
   const { worktree, base, message, stepId, trailers = {}, author = TOWPATH_IDENTITY, time, signal } = request;
-  const date = `@${Math.floor(time.getTime() / 1000)} +0000`;
-  return gitText(repositoryPlace(worktree), ["commit-tree", "-p", base, "-F", "-", tree], {
-    signal,
-    input: commitMessage(message, {
+  const content = {
+    tree,
+    parent: base,
+    author,
+    committer: TOWPATH_IDENTITY,
+    seconds: Math.floor(time.getTime() / 1000),
+    message: commitMessage(message, {
       ...trailers,
       [MIGRATION_TRAILER]: worktree.migrationId,
       [STEP_TRAILER]: stepId,
     }),
-    env: {
-      GIT_AUTHOR_NAME: author.name,
-      GIT_AUTHOR_EMAIL: author.email,
-      GIT_AUTHOR_DATE: date,
-      GIT_COMMITTER_DATE: date,
-    },
-  });
+  };
+  return writeCommit(worktree, content, signal);
 }
 
 function refuseEmbedded(embedded: readonly RawPath[]): void {
