@@ -1,10 +1,13 @@
 #!/bin/bash
-# What a careful script does for each step: checkpoint tag, record, command, commit, verify, record.
+# What a careful script does for each step: checkpoint tag, record, command, commit, verify, record; objects, refs and
+# records are as durable as Towpath makes them.
 # usage: shell-loop.sh REPOSITORY STEPS MANIFEST   (MANIFEST: a 4 KB file that is rewritten durably)
 set -euo pipefail
 cd "$1"
 steps=$2
 manifest=$3
+
+export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=core.fsync GIT_CONFIG_VALUE_0=loose-object,reference
 
 record() {
   dd if="$manifest" of="$manifest.tmp" conv=fsync status=none

@@ -21,6 +21,7 @@ import { type KnownWorktree, rememberWorktree, takeKnownWorktree } from "./known
 import { carryOut, type StepWork } from "./step-work.js";
 import { cleanWorktree, headOf, openWorktree, standing } from "./workspace.js";
 import { ensureSetup } from "./preparation.js";
+import { allDone } from "./all-done.js";
 
 interface Attempt {
   readonly host: Host;
@@ -175,12 +176,6 @@ async function fileCheckpoint({ host, migration, step, base }: Attempt): Promise
     commit: base,
     created_at: host.now().toISOString(),
   });
-}
-
-/** Waits for both also when one fails: nothing may go on behind the attempt's back. */
-async function allDone<A, B>(one: Promise<A>, other: Promise<B>): Promise<[A, B]> {
-  await Promise.allSettled([one, other]);
-  return [await one, await other];
 }
 
 async function restore({ migration, step, worktree, base, guard }: Attempt): Promise<Pristine | null> {

@@ -1,6 +1,12 @@
 import { join } from "node:path";
 import { listChanges, type RawChanges, rawChanges } from "../adapters/git/changes.js";
-import { type BuiltCommit, buildCommit } from "../adapters/git/commit.js";
+import {
+  type BuiltCommit,
+  type CommitRequest,
+  commitStaged,
+  stageChanges,
+  type StagedChanges,
+} from "../adapters/git/commit.js";
 import {
   type ConfigurationFingerprint,
   configurationFingerprint,
@@ -17,6 +23,7 @@ import { scopeMessage, scopeViolations } from "../model/scope.js";
 import type { ExpressionScope } from "../model/spec/references.js";
 import type { ResolvedStep } from "../model/spec/resolve.js";
 import { renderCommitMessage, renderText } from "../model/spec/templates.js";
+import { allDone } from "./all-done.js";
 import {
   clearOutDirectory,
   type CommandPlace,
@@ -25,6 +32,7 @@ import {
   type ScriptResult,
 } from "./commands.js";
 import { releaseContainer } from "./containers.js";
+import { lastFeedback, saveFeedback } from "./feedback.js";
 import { type Host, projectDirectory, scopeOf, type SpecMigration } from "./host.js";
 import { readStepOutputs } from "./outputs.js";
 import { judgeStepReport, readStepReport, saveReport } from "./reports.js";
@@ -109,14 +117,14 @@ async function work(context: StepContext): Promise<StepWork> {
   await expectSameConfiguration(context, before);
   const found = await rawChanges(changesOf(context));
   expectScope(context, found);
-  const built = await build(context, found);
+  const request = await commitRequest(context, found);
+  const staged = await stageStep(request);
   const outputs = await readOutputs(context, place);
   await release(context);
-  for (const [index, command] of step.verify.entries()) {
-    await context.guard();
-    await verify(context, place, command, index + 1);
-    await expectSameConfiguration(context, before);
-  }
+  const committing = commitStaged(request, staged);
+  // What a container keeps from the host it could reach through a repository that git is at work in.
+  if (step.container !== null) await committing;
+  const [, built] = await allDone(verifyAll(context, place, before), committing);
   await context.guard();
   const reportName =
     report === null ? null : await saveReport(context.host, migration.id, step.id, built.tree, report);
@@ -230,21 +238,37 @@ function expectScope({ step, worktree }: StepContext, found: RawChanges): void {
   );
 }
 
-async function build(context: StepContext, found: RawChanges): Promise<BuiltCommit> {
+async function commitRequest(context: StepContext, found: RawChanges): Promise<CommitRequest> {
   const { host, migration, step } = context;
   const { author } = migration.manifest;
+  return {
+    ...changesOf(context),
+    found,
+    stepId: step.id,
+    message: renderCommitMessage(step.commit, await attemptScope(context)),
+    ...(author === undefined ? {} : { author }),
+    time: host.now(),
+  };
+}
+
+async function stageStep(request: CommitRequest): Promise<StagedChanges> {
   try {
-    return await buildCommit({
-      ...changesOf(context),
-      found,
-      stepId: step.id,
-      message: renderCommitMessage(step.commit, await attemptScope(context)),
-      ...(author === undefined ? {} : { author }),
-      time: host.now(),
-    });
+    return await stageChanges(request);
   } catch (error) {
     if (!(error instanceof TowpathError) || error.type !== "NestedRepository") throw error;
     throw new AttemptFailed({ kind: "scope", message: error.message }, error.message);
+  }
+}
+
+async function verifyAll(
+  context: StepContext,
+  place: CommandPlace,
+  before: ConfigurationFingerprint,
+): Promise<void> {
+  for (const [index, command] of context.step.verify.entries()) {
+    await context.guard();
+    await verify(context, place, command, index + 1);
+    await expectSameConfiguration(context, before);
   }
 }
 
@@ -311,22 +335,4 @@ function commandFailed(
       idleTimeoutMs: step.idleTimeoutMs ?? undefined,
     }),
   );
-}
-
-function feedbackName(step: string, attempt: number): string {
-  return `${step}.${attempt}.txt`;
-}
-
-async function saveFeedback({ host, migration, step, lease }: StepContext, feedback: string): Promise<void> {
-  const name = feedbackName(step.id, lease.attempt);
-  await host.store.writeDocument(migration.id, "feedback", name, migration.redactor.text(feedback));
-}
-
-/** The feedback of the newest failed attempt before this one; "" for a first attempt. */
-async function lastFeedback({ host, migration, step, lease }: StepContext): Promise<string> {
-  for (let attempt = lease.attempt - 1; attempt > 0; attempt--) {
-    const text = await host.store.readDocument(migration.id, "feedback", feedbackName(step.id, attempt));
-    if (text !== null) return text;
-  }
-  return "";
 }

@@ -12,6 +12,8 @@ import { foreign } from "./refs.js";
 import type { Identity } from "./repository.js";
 import { gitText, runGit, TOWPATH_IDENTITY, type GitPlace } from "./run.js";
 
+const MANY_OBJECTS = 8;
+
 export interface CommitRequest extends ChangesRequest {
   readonly stepId: string;
   readonly message: string;
@@ -44,12 +46,27 @@ export interface Expected {
   readonly isSeen: boolean;
 }
 
+/** A step's changes, taken into Towpath's index: whatever happens to the files from here on is not part of the commit. */
+export interface StagedChanges {
+  readonly raw: RawChanges;
+  readonly baseTree: string;
+  readonly from: string;
+}
+
 /**
  * Makes one commit on top of `base` of everything that `changes` reports, commits of the step's own folded in, without
  * moving the branch.
  * @throws TowpathError `NestedRepository` when the step left a repository in the worktree, which no commit can hold
  */
 export async function buildCommit(request: CommitRequest): Promise<BuiltCommit> {
+  return commitStaged(request, await stageChanges(request));
+}
+
+/**
+ * The first half of {@link buildCommit}.
+ * @throws TowpathError `NestedRepository`
+ */
+export async function stageChanges(request: CommitRequest): Promise<StagedChanges> {
   const { worktree, base, signal } = request;
   const place = worktreePlace(worktree);
   const raw = request.found ?? (await rawChanges(request));
@@ -62,9 +79,18 @@ export async function buildCommit(request: CommitRequest): Promise<BuiltCommit> 
   refuseEmbedded(raw.embedded);
   if (!isAtBase) await runGit(place, ["read-tree", "--reset", base], { signal });
   await stage(place, raw, signal);
+  return { raw, baseTree, from };
+}
+
+/** The second half of {@link buildCommit}; it reads no file of the worktree, and runs nothing that can be configured. */
+export async function commitStaged(
+  request: CommitRequest,
+  { raw, baseTree, from }: StagedChanges,
+): Promise<BuiltCommit> {
+  const { worktree, base, signal } = request;
   // An index that is known to be at the base commit, and in which nothing was staged, has that one's tree.
   const isUntouched = raw.before !== null && raw.changed.size + raw.untracked.length === 0;
-  const tree = isUntouched ? baseTree : await gitText(place, ["write-tree"], { signal });
+  const tree = isUntouched ? baseTree : await gitText(worktreePlace(worktree), ["write-tree"], { signal });
   const expected = raw.before === null ? null : expectedBehind(raw, raw.before, tree);
   if (tree === baseTree) return { commit: base, tree, changed: false, from, expected };
   return { commit: await commitTree(request, tree), tree, changed: true, from, expected };
@@ -145,7 +171,9 @@ async function updateIndex(
   signal?: AbortSignal,
 ): Promise<void> {
   if (paths.length === 0) return;
-  await runGit(place, ["update-index", ...how, "-z", "--stdin"], { signal, input: joinRaw(paths) });
+  // A batch is made durable at once; of few objects each by itself is quicker than the batch's own directory.
+  const config = paths.length > MANY_OBJECTS ? [] : ["core.fsyncMethod=fsync"];
+  await runGit(place, ["update-index", ...how, "-z", "--stdin"], { signal, config, input: joinRaw(paths) });
 }
 
 async function commitTree(request: CommitRequest, tree: string): Promise<string> {

@@ -14,6 +14,8 @@ export interface GitPlace {
 export interface GitOptions {
   readonly input?: string | Uint8Array;
   readonly env?: Readonly<Record<string, string>>;
+  /** Settings that hold for this once, as `key=value`. */
+  readonly config?: readonly string[];
   /** Exit codes that are an answer and not a failure; default `[0]`. */
   readonly accept?: readonly number[];
   /** Stop git when it has written this much, and take what there is. */
@@ -102,7 +104,7 @@ export async function runGit(
   const { signal, maxBytes, input } = options;
   const captured = await capture({
     file: "git",
-    args: [...pinnedArguments(place), ...args],
+    args: [...pinnedArguments(place, options.config), ...args],
     cwd: place.cwd,
     env: { ...place.env, ...options.env },
     input: input === undefined ? null : Buffer.from(input),
@@ -134,9 +136,10 @@ export async function gitText(
 }
 
 /** Arguments in front of the subcommand. */
-export function pinnedArguments(place: GitPlace): string[] {
+export function pinnedArguments(place: GitPlace, config: readonly string[] = []): string[] {
   const excludes = `core.excludesFile=${place.excludesFile ?? "/dev/null"}`;
-  return ["--no-pager", ...[...PINNED_CONFIG, excludes].flatMap((setting) => ["-c", setting])];
+  const settings = [...PINNED_CONFIG, excludes, ...config];
+  return ["--no-pager", ...settings.flatMap((setting) => ["-c", setting])];
 }
 
 /** Git's complaint, without its hints, short enough for a message. */

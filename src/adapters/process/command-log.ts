@@ -1,5 +1,5 @@
-import { constants } from "node:fs";
-import { type FileHandle, mkdir, open } from "node:fs/promises";
+import { constants, mkdirSync } from "node:fs";
+import { type FileHandle, open } from "node:fs/promises";
 import path from "node:path";
 import { StringDecoder } from "node:string_decoder";
 import { TowpathError } from "../../model/errors.js";
@@ -43,7 +43,7 @@ export class CommandLog {
     const { O_APPEND, O_CREAT, O_NOFOLLOW, O_NONBLOCK, O_TRUNC, O_WRONLY } = constants;
     const flags = O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_WRONLY | (anew ? O_TRUNC : 0);
     try {
-      await mkdir(path.dirname(logPath), { recursive: true, mode: 0o700 });
+      mkdirSync(path.dirname(logPath), { recursive: true, mode: 0o700 });
       const file = await open(logPath, flags, 0o600);
       return new CommandLog(file, logPath, redactor, onOutput);
     } catch (error) {
