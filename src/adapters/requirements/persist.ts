@@ -117,8 +117,12 @@ function project(paths: RequirementsPaths, temporary: string, over: string | nul
 }
 
 function identityAt(path: string): string | null {
-  const stats = lstatSync(path, { bigint: true, throwIfNoEntry: false });
-  return stats === undefined ? null : placeIdentity(stats);
+  try {
+    const stats = lstatSync(path, { bigint: true, throwIfNoEntry: false });
+    return stats === undefined ? null : placeIdentity(stats);
+  } catch (error) {
+    throw storageFailed("look at", path, error);
+  }
 }
 
 interface Staged {

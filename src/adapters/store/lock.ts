@@ -151,9 +151,9 @@ async function locked<T>(
 ): Promise<T> {
   let compromised = false;
   const release = await acquireLock(place, stale, () => (compromised = true));
-  const identity = lockIdentity(place.lock);
-  const isHeld = (): boolean => !compromised && identity !== null && lockIdentity(place.lock) === identity;
   try {
+    const identity = lockIdentity(place.lock);
+    const isHeld = (): boolean => !compromised && identity !== null && lockIdentity(place.lock) === identity;
     place.enter?.();
     return await action({
       isHeld,
@@ -301,6 +301,10 @@ function migrationNotFound(paths: MigrationPaths, cause?: unknown): TowpathError
 
 /** Tells one lock directory from another that was made in its place, also under a reused inode number. */
 function lockIdentity(path: string): string | null {
-  const stats = lstatSync(path, { bigint: true, throwIfNoEntry: false });
-  return stats === undefined ? null : `${stats.ino} ${stats.birthtimeNs}`;
+  try {
+    const stats = lstatSync(path, { bigint: true, throwIfNoEntry: false });
+    return stats === undefined ? null : `${stats.ino} ${stats.birthtimeNs}`;
+  } catch (error) {
+    throw storageFailed("look at", path, error);
+  }
 }

@@ -1,15 +1,15 @@
 import { execFile, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import fs from "node:fs";
-import { readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { syncBuiltinESMExports } from "node:module";
+import { mkdtempSync, rmdirSync } from "node:fs";
+import { open, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { afterEach, describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { readCurrent } from "../../../src/adapters/requirements/current.js";
 import { requirementsPaths, type RequirementsPaths } from "../../../src/adapters/requirements/paths.js";
 import { persistDocument, showDocument } from "../../../src/adapters/requirements/persist.js";
+import { fileFailure, throughFiles } from "../../support/intercepted-files.js";
 import { installation } from "../../support/installation.js";
 import { codeOf, draft, emptyProject, leftovers, persist, sha, temporary } from "./fixture.js";
 
@@ -104,53 +104,15 @@ describe("two processes that persist different documents", () => {
   }, 300_000);
 });
 
-type Call = "open" | "link" | "rename" | "unlink" | "lstat" | "readdir" | "mkdir";
-const CALLS: readonly Call[] = ["open", "link", "rename", "unlink", "lstat", "readdir", "mkdir"];
-const originals = { ...fs.promises };
-const renameSync = fs.renameSync;
-
-function restoreCalls(): void {
-  Object.assign(fs.promises, originals);
-  Object.assign(fs, { renameSync });
-  syncBuiltinESMExports();
-}
-
 /** Lets one call of the file system fail; tells whether it was reached. */
 async function withFailureAt(
   k: number,
   code: string,
   action: () => Promise<unknown>,
 ): Promise<{ readonly reached: boolean; readonly error: unknown }> {
-  let count = 0;
-  const gate = (): void => {
-    count += 1;
-    if (count === k) throw Object.assign(new Error(`${code}: made by the test`), { code });
-  };
-  for (const call of CALLS) {
-    const original: (...parameters: never[]) => unknown = originals[call];
-    Object.assign(fs.promises, {
-      [call]: async (...parameters: never[]) => {
-        gate();
-        return original(...parameters);
-      },
-    });
-  }
-  Object.assign(fs, {
-    renameSync: (from: string, to: string) => {
-      gate();
-      renameSync(from, to);
-    },
-  });
-  syncBuiltinESMExports();
-  const error = await action().then(
-    () => null,
-    (thrown: unknown) => thrown,
-  );
-  restoreCalls();
-  return { reached: count >= k, error };
+  const { calls, error } = await throughFiles(action, (count) => (count === k ? fileFailure(code) : null));
+  return { reached: calls >= k, error };
 }
-
-afterEach(restoreCalls);
 
 describe("a disk that fails", () => {
   it.each(["ENOSPC", "EIO", "EACCES"])(
@@ -212,7 +174,7 @@ describe("a disk that fails", () => {
 
 function canMount(): boolean {
   if (process.getuid?.() !== 0 || process.platform !== "linux") return false;
-  const directory = fs.mkdtempSync("/tmp/towpath-mount-");
+  const directory = mkdtempSync("/tmp/towpath-mount-");
   try {
     execFileSync("mount", ["-t", "tmpfs", "-o", "size=64k", "tmpfs", directory], { stdio: "ignore" });
     execFileSync("umount", [directory]);
@@ -220,12 +182,12 @@ function canMount(): boolean {
   } catch {
     return false;
   } finally {
-    fs.rmdirSync(directory);
+    rmdirSync(directory);
   }
 }
 
 async function fillUp(path: string): Promise<void> {
-  const file = await originals.open(path, "w");
+  const file = await open(path, "w");
   try {
     for (;;) await file.write(Buffer.alloc(4096));
   } catch (error) {

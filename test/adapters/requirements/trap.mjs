@@ -27,7 +27,12 @@ function wrap(target, names) {
 }
 
 wrap(fs.promises, ["open", "link", "rename", "unlink", "lstat", "readdir", "mkdir"]);
-wrap(fs, ["renameSync", "lstatSync", "mkdir", "rmdir", "stat", "utimes"]);
+const calls = ["open", "write", "fstat", "close", "link", "rename", "unlink", "lstat", "readdir", "mkdir"];
+wrap(
+  fs,
+  [...calls, "writeFile", "readFile", "rmdir", "stat", "utimes"].map((name) => `${name}Sync`),
+);
+wrap(fs, ["fsync", "mkdir", "rmdir", "stat", "utimes"]);
 const handle = await open(process.execPath, "r");
 wrap(Object.getPrototypeOf(handle), ["writeFile", "sync", "stat", "readFile", "close"]);
 await handle.close();

@@ -1,56 +1,8 @@
 import * as fs from "node:fs";
 import { readdir, rm, utimes } from "node:fs/promises";
-import { syncBuiltinESMExports } from "node:module";
-import { afterEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
+import { fileFailure, throughFiles } from "../../support/intercepted-files.js";
 import { addTag, ID, reopened, storeWithMigration } from "./harness.js";
-
-type Call = "open" | "link" | "rename" | "unlink" | "lstat" | "readdir" | "mkdir";
-const CALLS: readonly Call[] = ["open", "link", "rename", "unlink", "lstat", "readdir", "mkdir"];
-const originals = { ...fs.promises };
-
-/** Lets every call of the file system go through `gate`, which may throw in its place. */
-function intercept(gate: (call: Call) => void): void {
-  for (const call of CALLS) {
-    const original: (...parameters: never[]) => unknown = originals[call];
-    Object.assign(fs.promises, {
-      [call]: async (...parameters: never[]) => {
-        gate(call);
-        return original(...parameters);
-      },
-    });
-  }
-  syncBuiltinESMExports();
-}
-
-afterEach(() => {
-  Object.assign(fs.promises, originals);
-  syncBuiltinESMExports();
-});
-
-function failure(code: string): Error {
-  return Object.assign(new Error(`${code}: made by the test`), { code });
-}
-
-/** Runs an action whose k-th call of the file system fails; tells whether there was such a call. */
-async function withFailureAt(
-  k: number,
-  action: () => Promise<unknown>,
-  fail: (count: number) => Error | null,
-): Promise<{ readonly reached: boolean; readonly error: unknown }> {
-  let count = 0;
-  intercept(() => {
-    count += 1;
-    const error = fail(count);
-    if (error !== null) throw error;
-  });
-  const outcome = await action().then(
-    () => null,
-    (error: unknown) => error,
-  );
-  Object.assign(fs.promises, originals);
-  syncBuiltinESMExports();
-  return { reached: count >= k, error: outcome };
-}
 
 describe("a writer that dies at any call of the file system", () => {
   it("has done its operation wholly or not at all, and a successor does it once", async () => {
@@ -60,12 +12,11 @@ describe("a writer that dies at any call of the file system", () => {
       const { store, paths } = await storeWithMigration();
       await store.updateManifest(ID, "before", addTag("before"));
       // From the k-th call on nothing has an effect any more: that is what a dead process does.
-      const death = await withFailureAt(
-        k,
+      const death = await throughFiles(
         () => reopened(store).updateManifest(ID, "op", addTag("t")),
-        (count) => (count >= k ? failure("EDEAD") : null),
+        (count) => (count >= k ? fileFailure("EDEAD") : null),
       );
-      reached = death.reached;
+      reached = death.calls >= k;
       await rm(paths.lock, { recursive: true, force: true });
 
       const seen = (await reopened(store).readManifest(ID)).checkpoints;
@@ -87,12 +38,11 @@ describe("a writer that dies at any call of the file system", () => {
       const { store, paths } = await storeWithMigration();
       const manifest = await store.readManifest(ID);
       await rm(paths.directory, { recursive: true });
-      const death = await withFailureAt(
-        k,
+      const death = await throughFiles(
         () => reopened(store).create(manifest, "create"),
-        (count) => (count >= k ? failure("EDEAD") : null),
+        (count) => (count >= k ? fileFailure("EDEAD") : null),
       );
-      reached = death.reached;
+      reached = death.calls >= k;
       const created = await reopened(store).create(manifest, "create");
       expect(created.manifest).toMatchObject({ id: ID, revision: 1 });
       expect(await reopened(store).readManifest(ID)).toEqual(created.manifest);
@@ -110,12 +60,11 @@ describe("a disk that fails at any one call", () => {
       for (let k = 1; reached; k += 1) {
         const operation = `op-${k}`;
         const before = await store.readManifest(ID);
-        const fault = await withFailureAt(
-          k,
+        const fault = await throughFiles(
           () => store.updateManifest(ID, operation, addTag(operation)),
-          (count) => (count === k ? failure(code) : null),
+          (count) => (count === k ? fileFailure(code) : null),
         );
-        reached = fault.reached;
+        reached = fault.calls >= k;
         if (fault.error !== null) errors.push(fault.error);
         const after = await reopened(store).readManifest(ID);
         expect([before.checkpoints, [...before.checkpoints, operation]]).toContainEqual(after.checkpoints);

@@ -1,23 +1,14 @@
 import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import { readdir, utimes } from "node:fs/promises";
-import { syncBuiltinESMExports } from "node:module";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterEach, describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { MigrationStore } from "../../../src/adapters/store/migration-store.js";
+import { interceptFiles } from "../../support/intercepted-files.js";
 import { addTag, ID, reopened, storeWithMigration } from "./harness.js";
 
 const SUCCESSOR = fileURLToPath(new URL("successor.ts", import.meta.url));
-const { renameSync } = fs;
-const { link } = fs.promises;
-
-afterEach(() => {
-  Object.assign(fs, { renameSync });
-  Object.assign(fs.promises, { link });
-  syncBuiltinESMExports();
-});
-
 /** Lets another process take the lock over in the very moment before a file is put in its place. */
 function overtakeBefore(suffix: string, { dataDir }: MigrationStore): { readonly times: () => number } {
   let times = 0;
@@ -28,19 +19,10 @@ function overtakeBefore(suffix: string, { dataDir }: MigrationStore): { readonly
     const { status, stderr } = spawnSync(process.execPath, argv, { encoding: "utf8" });
     expect([status, stderr]).toEqual([0, ""]);
   };
-  Object.assign(fs, {
-    renameSync: (from: string, to: string) => {
-      overtake(to);
-      renameSync(from, to);
-    },
+  const restore = interceptFiles((call, parameters) => {
+    if (call === "rename" || call === "link") overtake(String(parameters[1]));
   });
-  Object.assign(fs.promises, {
-    link: async (from: string, to: string) => {
-      overtake(to);
-      await link(from, to);
-    },
-  });
-  syncBuiltinESMExports();
+  onTestFinished(restore);
   return { times: () => times };
 }
 
