@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { TowpathError, messageOf } from "../../model/errors.js";
+import { inContext } from "./context.js";
 import { removeIfOlder } from "./locks.js";
 import { updateByKeptProcess } from "./ref-updater.js";
 import { repositoryPlace, type Repository, type Worktree } from "./places.js";
@@ -128,22 +129,6 @@ export async function forceRef(
 
 export function foreign(message: string, ref: string, commit: string | null): TowpathError {
   return new TowpathError("ForeignEffect", message, { details: { ref, commit } });
-}
-
-/** Runs a piece of work and puts `context` in front of what it throws; an abort is passed on as it is. */
-export async function inContext<T>(
-  context: string,
-  signal: AbortSignal | undefined,
-  work: () => Promise<T>,
-): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    signal?.throwIfAborted();
-    const type = error instanceof TowpathError ? error.type : "GitFailed";
-    const details = error instanceof TowpathError ? error.details : {};
-    throw new TowpathError(type, `${context}: ${messageOf(error)}`, { cause: error, details });
-  }
 }
 
 async function createTag({ repo, tag, commit, signal }: TagRequest): Promise<"created" | "exists"> {

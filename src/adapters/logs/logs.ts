@@ -94,13 +94,7 @@ export async function readLogFrom(
   offset: number,
   onBytes: (bytes: Uint8Array) => Promise<void>,
 ): Promise<number> {
-  let handle: FileHandle;
-  try {
-    // A link in place of the log would show somebody else's file.
-    handle = await open(file, constants.O_RDONLY | constants.O_NOFOLLOW);
-  } catch (error) {
-    throw unreadable(file, error);
-  }
+  const handle = await openLog(file);
   try {
     let position = offset;
     for (;;) {
@@ -111,6 +105,15 @@ export async function readLogFrom(
     }
   } finally {
     await handle.close();
+  }
+}
+
+/** A link in place of the log would show somebody else's file, and a FIFO would hold its reader for ever. */
+async function openLog(file: string): Promise<FileHandle> {
+  try {
+    return await open(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  } catch (error) {
+    throw unreadable(file, error);
   }
 }
 
@@ -128,12 +131,7 @@ async function readPiece(handle: FileHandle, file: string, position: number): Pr
  * @throws TowpathError `StorageFailed`
  */
 export async function readLogTail(file: string, bytes: number): Promise<string> {
-  let handle: FileHandle;
-  try {
-    handle = await open(file, constants.O_RDONLY | constants.O_NOFOLLOW);
-  } catch (error) {
-    throw unreadable(file, error);
-  }
+  const handle = await openLog(file);
   try {
     const { size } = await handle.stat();
     const start = Math.max(0, size - bytes);
