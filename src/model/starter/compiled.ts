@@ -14,21 +14,45 @@ export function goSetup({ files, survey }: ProjectFacts): TestSetup | null {
   };
 }
 
-/** How a Maven project is tested: surefire writes a report for each class, below each module. */
+/** How a Maven project is tested. */
 export function mavenSetup({ files, survey }: ProjectFacts): TestSetup | null {
-  if (!files.has("pom.xml") || !survey.testFiles.some((path) => /\.(?:java|kt|groovy|scala)$/.test(path)))
-    return null;
+  if (!files.has("pom.xml") || !hasJvmTests(survey)) return null;
   const mvn = `${files.has("mvnw") ? "sh ./mvnw" : "mvn"} --batch-mode --no-transfer-progress`;
   return {
     runner: "maven surefire",
     setup: `${mvn} --quiet test-compile`,
     exclude: ["target/"],
+    ...reportsOfClasses(`${mvn} --fail-at-end test`, "*/target/surefire-reports"),
+  };
+}
+
+const GRADLE_FILES = ["build.gradle", "build.gradle.kts", "settings.gradle", "settings.gradle.kts"];
+
+/** How a Gradle project is tested; the daemon would outlive the step. */
+export function gradleSetup({ files, survey }: ProjectFacts): TestSetup | null {
+  if (!GRADLE_FILES.some((name) => files.has(name)) || !hasJvmTests(survey)) return null;
+  const gradle = `${files.has("gradlew") ? "sh ./gradlew" : "gradle"} --console=plain --no-daemon`;
+  return {
+    runner: "gradle test",
+    setup: `${gradle} --quiet testClasses`,
+    exclude: ["build/", ".gradle/"],
+    ...reportsOfClasses(`${gradle} --continue test`, "*/build/test-results/*"),
+  };
+}
+
+function hasJvmTests({ testFiles }: ProjectFacts["survey"]): boolean {
+  return testFiles.some((path) => /\.(?:java|kt|groovy|scala)$/.test(path));
+}
+
+/** Runs tests that write a report for each class, below each module; those of an earlier run are removed first. */
+function reportsOfClasses(command: string, directories: string): Pick<TestSetup, "run" | "report"> {
+  return {
     run: (name) =>
       [
-        "find . -type d -path '*/target/surefire-reports' -prune -exec rm -rf {} +",
-        `status=0; ${mvn} --fail-at-end test || status=$?`,
+        `find . -type d -path '${directories}' -prune -exec rm -rf {} +`,
+        `status=0; ${command} || status=$?`,
         `mkdir -p "$TOWPATH_OUT/${name}"`,
-        `find . -path '*/target/surefire-reports/TEST-*.xml' -exec cp {} "$TOWPATH_OUT/${name}/" ';'`,
+        `find . -path '${directories}/TEST-*.xml' -exec cp {} "$TOWPATH_OUT/${name}/" ';'`,
         "exit $status",
       ].join("\n"),
     report: (name) => `${name}/*.xml`,

@@ -30,6 +30,11 @@ export const ROOT_FILES = [
   "go.mod",
   "pom.xml",
   "mvnw",
+  "build.gradle",
+  "build.gradle.kts",
+  "settings.gradle",
+  "settings.gradle.kts",
+  "gradlew",
   "Cargo.toml",
 ] as const;
 

@@ -1,6 +1,6 @@
 import { TowpathError } from "../errors.js";
 import { directoryOf } from "../survey/languages.js";
-import { cargoSetup, goSetup, mavenSetup } from "./compiled.js";
+import { cargoSetup, goSetup, gradleSetup, mavenSetup } from "./compiled.js";
 import { npmSetup } from "./npm.js";
 import type { ProjectFacts, TestSetup } from "./project.js";
 import { pythonSetup } from "./python.js";
@@ -11,11 +11,14 @@ interface Ecosystem {
   readonly setup: (project: ProjectFacts) => TestSetup | null;
 }
 
+const JVM_LANGUAGES = ["Java", "Kotlin", "Scala", "Groovy"];
+
 const ECOSYSTEMS: readonly Ecosystem[] = [
   { name: "npm", languages: ["JavaScript", "TypeScript"], setup: npmSetup },
   { name: "PyPI", languages: ["Python"], setup: pythonSetup },
   { name: "Go", languages: ["Go"], setup: goSetup },
-  { name: "Maven", languages: ["Java", "Kotlin", "Scala", "Groovy"], setup: mavenSetup },
+  { name: "Maven", languages: JVM_LANGUAGES, setup: mavenSetup },
+  { name: "Gradle", languages: JVM_LANGUAGES, setup: gradleSetup },
   { name: "crates", languages: ["Rust"], setup: cargoSetup },
 ];
 

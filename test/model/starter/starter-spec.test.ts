@@ -39,11 +39,8 @@ function npm(test: string | null, dependencies: readonly string[] = [], more: Re
 }
 
 const PYTHON = { "shop/__init__.py": "1\n", "tests/test_shop.py": "def test_a(): pass\n" };
-const JAVA = {
-  "pom.xml": "<project/>",
-  "src/main/java/A.java": "class A {}",
-  "src/test/java/ATest.java": "class ATest {}",
-};
+const JVM_TEST = { "src/main/java/A.java": "class A {}", "src/test/java/ATest.java": "class ATest {}" };
+const JAVA = { "pom.xml": "<project/>", ...JVM_TEST };
 
 describe("a starter spec", () => {
   it.each([
@@ -63,6 +60,17 @@ describe("a starter spec", () => {
       "go run gotest.tools/gotestsum@",
     ],
     ["maven surefire", JAVA, "mvn --batch-mode --no-transfer-progress --fail-at-end test"],
+    [
+      "gradle test",
+      { ...JVM_TEST, "build.gradle": "" },
+      "gradle --console=plain --no-daemon --continue test",
+    ],
+    [
+      "gradle test, by the project's wrapper, in Kotlin",
+      { ...JVM_TEST, "settings.gradle.kts": "", "app/build.gradle.kts": "", gradlew: "" },
+      "sh ./gradlew --console=plain --no-daemon --continue test",
+    ],
+    ["maven surefire, where Gradle is there too", { ...JAVA, "build.gradle": "" }, "mvn --batch-mode"],
     ["cargo test", { "Cargo.toml": "[package]\n", "src/lib.rs": "" }, "cargo test --no-fail-fast"],
     [
       "cargo test of a workspace",
