@@ -15,11 +15,23 @@ export async function bundleWorkflows(dist, workflowsPath = join(dist, "workflow
     logger: new DefaultLogger("WARN"),
   };
   const plain = await bundleWorkflowCode(common);
-  writeFileSync(join(dist, "workflow-bundle.js"), plain.code);
+  writeFileSync(join(dist, "workflow-bundle.js"), withoutSources(plain.code));
   if (dirname(workflowsPath) !== room) return;
   const traced = await bundleWorkflowCode({
     ...common,
     workflowInterceptorModules: [join(room, "tracing.js")],
   });
-  writeFileSync(join(dist, "workflow-bundle-traced.js"), traced.code);
+  writeFileSync(join(dist, "workflow-bundle-traced.js"), withoutSources(traced.code));
+}
+
+/**
+ * Every worker thread holds the bundle with its source map. Of that, stack traces need the places and not the sources,
+ * which lie beside it.
+ */
+function withoutSources(code) {
+  const [, script, encoded] =
+    /^(.*\/\/# sourceMappingURL=data:application\/json;charset=utf-8;base64,)(\S+)\s*$/s.exec(code) ?? [];
+  if (script === undefined) throw new Error("The workflow bundle ends in no source map");
+  const { sourcesContent: _, ...map } = JSON.parse(Buffer.from(encoded, "base64").toString());
+  return `${script}${Buffer.from(JSON.stringify(map)).toString("base64")}`;
 }
