@@ -66,7 +66,7 @@ describe("the opener", () => {
     const started = performance.now();
     const url = new URL("http://127.0.0.1:8233/x?query=a$(touch%20b);'&c");
     expect(await openUrl(url, { PATH: `${directory}:${process.env.PATH ?? ""}` })).toBe(true);
-    expect(performance.now() - started).toBeLessThan(5_000);
+    expect(performance.now() - started).toBeLessThan(30_000);
     await expect
       .poll(() => readFile(join(directory, "opened"), "utf8").catch(() => null), { timeout: 90_000 })
       .toBe(`1|${url.href}|`);
