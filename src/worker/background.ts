@@ -84,6 +84,15 @@ export async function downWorker(dataDir: string): Promise<WorkerRegistration | 
   });
 }
 
+/**
+ * Where V8 may have gigabytes it lets garbage lie until there are hundreds of megabytes of it; a worker on somebody's own
+ * machine shall not. Whoever sets a size in `NODE_OPTIONS` decides.
+ */
+function heapFlags(env: Readonly<Record<string, string | undefined>>): string[] {
+  if (/-space-size/.test(env["NODE_OPTIONS"]?.replaceAll("_", "-") ?? "")) return [];
+  return ["--max-old-space-size=1024", "--max-semi-space-size=2"];
+}
+
 async function startWorker(
   options: EnsureWorkerOptions,
   fits: (worker: WorkerInfo) => boolean,
@@ -93,8 +102,10 @@ async function startWorker(
   const entry = nodeEntry(pathToFileURL(join(CODE_ROOT, "client", "main.js")));
   const started = await startDetached({
     command: entry.command,
-    args: [...entry.args, "worker"],
+    args: [...heapFlags(env), ...entry.args, "worker"],
     env: {
+      // Of the allocator's arenas, one for each core and more, each keeps what it was given.
+      MALLOC_ARENA_MAX: "2",
       ...withAbsolutePaths(env),
       TOWPATH_DATA_DIR: dataDir,
       TEMPORAL_ADDRESS: endpoint.address,

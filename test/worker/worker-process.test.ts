@@ -158,6 +158,17 @@ describe("the background worker", () => {
     });
   });
 
+  it("takes a bounded heap, unless somebody says how large it may be", async () => {
+    const heapOf = async (env: Record<string, string>): Promise<string> => {
+      await home.run(["down"]);
+      const { pid } = await up(env);
+      return readFile(`/proc/${pid}/cmdline`, "utf8");
+    };
+    expect(await heapOf({})).toContain("--max-old-space-size=1024");
+    expect(await heapOf({ NODE_OPTIONS: "--max_old_space_size=3000" })).not.toContain("space-size");
+    await home.run(["down"]);
+  });
+
   it("is started again after kill -9", async () => {
     const before = await up();
     process.kill(before.pid, "SIGKILL");
