@@ -122,7 +122,8 @@ async function work(context: StepContext): Promise<StepWork> {
   const outputs = await readOutputs(context, place);
   await release(context);
   const committing = commitStaged(request, staged);
-  // What a container keeps from the host it could reach through a repository that git is at work in.
+  // On the host git is at work beside the commands; a container's must not change a repository under git's hands,
+  // which would run on the host what they put there.
   if (step.container !== null) await committing;
   const [, built] = await allDone(verifyAll(context, place, before), committing);
   await context.guard();
