@@ -12,6 +12,7 @@ export async function bundleWorkflows(dist, workflowsPath = join(dist, "workflow
   const common = {
     workflowsPath,
     failureConverterPath: join(room, "failure-converter.js"),
+    preloadModules: [join(room, "shared-modules.js")],
     logger: new DefaultLogger("WARN"),
   };
   const plain = await bundleWorkflowCode(common);

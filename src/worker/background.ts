@@ -90,7 +90,7 @@ export async function downWorker(dataDir: string): Promise<WorkerRegistration | 
  */
 function heapFlags(env: Readonly<Record<string, string | undefined>>): string[] {
   if (/-space-size/.test(env["NODE_OPTIONS"]?.replaceAll("_", "-") ?? "")) return [];
-  return ["--max-old-space-size=1024", "--max-semi-space-size=2"];
+  return ["--max-old-space-size=1024", "--max-semi-space-size=2", "--optimize-for-size"];
 }
 
 async function startWorker(

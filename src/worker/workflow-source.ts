@@ -24,6 +24,7 @@ export async function workflowBundle(source: WorkflowSource, logger: Logger): Pr
   return bundleWorkflowCode({
     workflowsPath: sourcePath,
     failureConverterPath: beside("failure-converter"),
+    preloadModules: [beside("shared-modules")],
     ...(traced ? { workflowInterceptorModules: [beside("tracing")] } : {}),
     logger,
     // Sources import each other by the names that they will have once compiled.

@@ -61,10 +61,14 @@ export default async function setup(project: TestProject): Promise<() => Promise
   }
 }
 
+const workflows = (name: string): string =>
+  fileURLToPath(new URL(`../../src/workflows/${name}.ts`, import.meta.url));
+
 async function bundle(): Promise<string> {
   const { code } = await bundleWorkflowCode({
-    workflowsPath: fileURLToPath(new URL("../../src/workflows/index.ts", import.meta.url)),
-    failureConverterPath: fileURLToPath(new URL("../../src/workflows/failure-converter.ts", import.meta.url)),
+    workflowsPath: workflows("index"),
+    failureConverterPath: workflows("failure-converter"),
+    preloadModules: [workflows("shared-modules")],
     logger: new DefaultLogger("WARN"),
     webpackConfigHook: (config) => ({
       ...config,
