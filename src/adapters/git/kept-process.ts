@@ -39,9 +39,15 @@ export async function askKept(
   if (kept === null) return null;
   const key = [home.gitDir, ...args].join("\0");
   const known = kept.get(key);
-  const one = known?.isAlive === true ? known : new KeptProcess(home, args, isAnswer);
-  kept.set(key, one);
-  return one.ask(question);
+  if (known?.isAlive === true) return known.ask(question);
+  const begun = new KeptProcess(home, args, isAnswer, () => forget(key, begun));
+  kept.set(key, begun);
+  return begun.ask(question);
+}
+
+/** A worker outlives thousands of migrations, each with a git directory of its own. */
+function forget(key: string, ended: KeptProcess): void {
+  if (kept?.get(key) === ended) kept.delete(key);
 }
 
 /** One process; a question that it cannot answer ends it, and all that were asked behind. */
@@ -56,6 +62,7 @@ class KeptProcess {
     home: Home,
     args: readonly string[],
     private readonly isAnswer: (line: string) => boolean,
+    private readonly onEnd: () => void,
   ) {
     const place = repositoryPlace(home);
     this.#child = spawn("git", [...pinnedArguments(place), ...args], {
@@ -113,5 +120,6 @@ class KeptProcess {
     this.#isAlive = false;
     clearTimeout(this.#idle);
     for (const resolve of this.#waiting.splice(0)) resolve(null);
+    this.onEnd();
   }
 }
