@@ -16,10 +16,10 @@ import type { CommandResult } from "../adapters/process/run-command.js";
 import { watch } from "../adapters/process/watchdog.js";
 import { clearRunState, writeRunState } from "../adapters/run-state/run-state.js";
 import { layView, removeView, VIEW_STDIN } from "../adapters/store/view.js";
+import { lackOfMemory } from "../model/containers/memory.js";
 import type { ContainerSettings } from "../model/containers/settings.js";
 import { TowpathError } from "../model/errors.js";
 import { parseReference } from "../model/images/reference.js";
-import { size } from "../model/images/refresh.js";
 import type { PreparedCommand } from "./commands.js";
 import { GRACE_SECONDS, identityOfCommand, nameOf, viewPath } from "./containers.js";
 import { beatWith } from "./heartbeat.js";
@@ -169,11 +169,8 @@ async function follow(
     });
     if (end === "detached")
       throw new LeftToSuccessor(`the container ${request.name} is left to the next worker`);
-    if (status.oomKilled) {
-      await log.note(
-        `it ran out of memory, of which its container has ${size(request.memoryBytes)}: raise container.memory`,
-      );
-    }
+    const lack = lackOfMemory(end, status, request.memoryBytes);
+    if (lack !== null) await log.note(lack);
     const durationMs = Math.max(0, (status.finishedMs ?? Date.now()) - startedMs);
     return await resultOf(log, command, { end, exitCode: status.exitCode, durationMs });
   } finally {

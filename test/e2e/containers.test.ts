@@ -171,6 +171,7 @@ describeWithEngine("a migration whose commands run in containers", () => {
       - { id: memory, run: "dd if=/dev/zero of=/tmp/big bs=1M count=200; tail /dev/zero", continue-on-error: true }
       - { id: silence, run: "echo begun; sleep 100", idle-timeout: 1s, continue-on-error: true }
       - { id: time, run: "while :; do echo busy; sleep 0.2; done", timeout: 1s, continue-on-error: true }
+      - { id: killed, run: "kill -9 $$", continue-on-error: true }
       - { id: program, run: "no-such-program", continue-on-error: true }
       - { id: place, run: "true", working-directory: nowhere, continue-on-error: true }
       - { id: host, run: "test -e /etc/hostname && echo > on-the-host", container: false }`),
@@ -193,6 +194,7 @@ describeWithEngine("a migration whose commands run in containers", () => {
       kind: "timeout",
       message: expect.stringContaining("timeout of 1 s"),
     });
+    expect(failures["killed"]?.message).toContain("it was killed, most likely because it ran out of memory");
     expect(failures["program"]?.message).toContain("not found");
     expect(failures["place"]?.message).toContain("could not be started");
     expect(steps["host"]).toMatchObject({ status: "completed" });
