@@ -101,6 +101,8 @@ const PLACES: Record<string, string> = {
   "text behind a here-string": "cat <<< x > /dev/null; printf %s ${{ params.x }}",
 };
 
+const HOLE = "${{ params.x }}";
+
 describe("renderScript", () => {
   it.each(Object.entries(PLACES))("keeps any value one piece of data in %s", async (_, template) => {
     expect(unsafeHoles(template)).toEqual([]);
@@ -127,7 +129,7 @@ describe("renderScript", () => {
   it("puts no character of a value into the script, whatever the script", () => {
     const pieces = fc.constantFrom(
       ..."'\"`$(){}[]<>|&;#\\\n ".split(""),
-      "${{ params.x }}",
+      HOLE,
       "<<EOF",
       "EOF\n",
       "$((",
@@ -138,6 +140,8 @@ describe("renderScript", () => {
     fc.assert(
       fc.property(fc.array(pieces, { maxLength: 30 }), (parts) => {
         const template = parts.join("");
+        // Put together by chance, and refused as not closed.
+        if (template.split(HOLE).some((text) => text.includes("${{"))) return;
         if (unsafeHoles(template).length > 0) return;
         const { script, env } = renderScript(template, scope("CANARY"));
         expect(script).not.toContain("CANARY");
