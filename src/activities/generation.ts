@@ -7,11 +7,11 @@ import { type CodeSignature, codeSignature } from "../adapters/requirements/code
 import { type CurrentRequirements, readCurrent } from "../adapters/requirements/current.js";
 import { readDocumentFile } from "../adapters/requirements/input.js";
 import { requirementsPaths, type RequirementsPaths } from "../adapters/requirements/paths.js";
-import { persistDocument } from "../adapters/requirements/persist.js";
+import { persistDocument, settleDocument } from "../adapters/requirements/persist.js";
 import { sha256 } from "../adapters/store/files.js";
 import { succeeded } from "../model/command.js";
 import { TowpathError } from "../model/errors.js";
-import type { Manifest } from "../model/manifest.js";
+import { headOf, type Manifest } from "../model/manifest.js";
 import { codePaths } from "../model/requirements/code.js";
 import type { RequirementsView } from "../model/requirements/decision.js";
 import { defaultPrompt, type GenerationTask } from "../model/requirements/prompt.js";
@@ -24,7 +24,7 @@ import type { GenerateRequirements, GenerationResult } from "./contract.js";
 import { heartbeating } from "./heartbeat.js";
 import { type Host, openSpecMigration, projectDirectory, scopeOf, type SpecMigration } from "./host.js";
 import { recordedView, recordView } from "./requirements.js";
-import { headOf, openWorktree } from "./workspace.js";
+import { openWorktree } from "./workspace.js";
 
 const PLACE = { owner: "requirements", attempt: 1 };
 
@@ -55,9 +55,11 @@ export function generateRequirements(host: Host, input: GenerateRequirements): P
   return heartbeating(async (signal) => {
     const { migrationId, operation } = input;
     const manifest = await host.store.readManifest(migrationId);
+    const paths = requirementsPaths(manifest.source_info.path);
+    // An execution that died may have left its lock, also where nothing is to be written any more.
+    await settleDocument(paths);
     const recorded = recordedView(manifest, operation);
     if (recorded !== null) return { ok: true, message: recorded.why, requirements: recorded };
-    const paths = requirementsPaths(manifest.source_info.path);
     const before = await readCurrent(paths);
     const code = await codeSignature(paths, { signal });
     const configured = await configuredGenerator(host, manifest);

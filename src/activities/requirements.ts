@@ -2,8 +2,7 @@ import { readDocument } from "../adapters/requirements/archive.js";
 import { codeSignature } from "../adapters/requirements/code-signature.js";
 import { decideFor, type Decided } from "../adapters/requirements/decide.js";
 import { requirementsPaths, type RequirementsPaths } from "../adapters/requirements/paths.js";
-import { persistDocument, showDocument } from "../adapters/requirements/persist.js";
-import { hasLeftovers } from "../adapters/requirements/sweep.js";
+import { persistDocument, settleDocument, showDocument } from "../adapters/requirements/persist.js";
 import { sha256 } from "../adapters/store/files.js";
 import { TowpathError } from "../model/errors.js";
 import type { Manifest } from "../model/manifest.js";
@@ -34,7 +33,7 @@ export function decideOnRequirements(host: Host, input: DecideRequirements): Pro
     const view =
       recordedView(manifest, input.operation) ?? (await decideAndRecord(host, paths, input, signal));
     if (view.rule === "conventional") await persistConventional(host, paths, input.migrationId, view, signal);
-    if (await hasLeftovers(paths)) await showDocument(paths);
+    await settleDocument(paths);
     return view;
   });
 }

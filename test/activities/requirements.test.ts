@@ -1,4 +1,5 @@
-import { readdir, readFile, writeFile } from "node:fs/promises";
+import { spawnSync } from "node:child_process";
+import { mkdir, readdir, readFile, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
 import { knownDocuments } from "../../src/adapters/requirements/archive.js";
@@ -6,6 +7,7 @@ import { codeSignature } from "../../src/adapters/requirements/code-signature.js
 import { requirementsPaths, type RequirementsPaths } from "../../src/adapters/requirements/paths.js";
 import { persistDocument } from "../../src/adapters/requirements/persist.js";
 import { decideRequirements } from "../../src/model/requirements/decision.js";
+import { temporaryName } from "../../src/adapters/store/files.js";
 import { codeOf, draft, persist, pointerOf, sha, temporary } from "../adapters/requirements/fixture.js";
 import { factsOf, TABLE, titleOf } from "../model/requirements/table.js";
 import { createRepository, type TestRepository } from "../support/repository.js";
@@ -132,7 +134,41 @@ describe("the built-in survey", () => {
     expect(await generate(migrationId)).toEqual(await generate(migrationId));
     expect(await knownDocuments(paths)).toHaveLength(1);
   });
+
+  it.each([
+    [
+      "lock",
+      async (paths: RequirementsPaths) => {
+        await mkdir(paths.lock);
+        await utimes(paths.lock, 0, 0);
+      },
+    ],
+    [
+      "temporary file",
+      (paths: RequirementsPaths) => writeFile(join(paths.state, nameOfTheDead(temporaryName())), ""),
+    ],
+  ])("leaves no %s of a worker that died after it had persisted the document", async (_, die) => {
+    const paths = requirementsPaths(await temporary());
+    await writeFile(join(paths.project, "a.py"), "import json\n");
+    const migrationId = await newMigration(bench, paths.project);
+    await decide(migrationId);
+    const code = await codeSignature(paths);
+    await persistDocument(
+      paths,
+      draft("of the dead\n", { source: "generated", code, operation: `${migrationId}/generate` }),
+    );
+    await die(paths);
+    expect((await generate(migrationId)).requirements).toMatchObject({ sha: sha("of the dead\n") });
+    const names = await readdir(paths.state);
+    expect(names.filter((name) => /^\.(tmp|prd-lock)/.test(name))).toEqual([]);
+  });
 });
+
+/** As if made by a process that lives no more. */
+function nameOfTheDead(name: string): string {
+  const { pid } = spawnSync("true");
+  return name.replace(`-${process.pid}-`, `-${pid}-`);
+}
 
 describe("a configured generator", () => {
   let repository: TestRepository;

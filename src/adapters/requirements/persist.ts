@@ -22,7 +22,7 @@ import type { HeldLock } from "../store/lock.js";
 import type { CodeSignature } from "./code-signature.js";
 import { archivedBy, type CurrentRequirements, placeIdentity, readCopy, readCurrent } from "./current.js";
 import { copyPath, listingPath, type RequirementsPaths, withRequirementsLock } from "./paths.js";
-import { removeDropped, removeUncommitted, sweep } from "./sweep.js";
+import { hasLeftovers, removeDropped, removeUncommitted, sweep } from "./sweep.js";
 
 /** A document that is to become the current one, with the code that it is about. */
 export interface DocumentDraft {
@@ -103,6 +103,14 @@ export function showDocument(paths: RequirementsPaths): Promise<void> {
     removeFile(temporary.path);
     await syncDirectory(paths.directory);
   });
+}
+
+/**
+ * Takes away what writers that died have left, and their lock, if there is anything.
+ * @throws TowpathError `StorageFailed`, `LockUnavailable`
+ */
+export async function settleDocument(paths: RequirementsPaths): Promise<void> {
+  if (await hasLeftovers(paths)) await showDocument(paths);
 }
 
 /** Puts the document in its place, unless somebody wrote there meanwhile: that is an edit, which counts. */

@@ -1,11 +1,12 @@
 import { join } from "node:path";
 import { type DocumentPointer, namedCopies } from "../../model/requirements/documents.js";
-import { isAbandoned, namesIn, readText, removeFile } from "../store/files.js";
+import { isAbandoned, kindAt, namesIn, readText, removeFile } from "../store/files.js";
 import { parsePointer, type CurrentRequirements } from "./current.js";
 import { copyPath, type RequirementsPaths, signatureOfListing } from "./paths.js";
 
-/** Whether somebody who died has left something behind. */
+/** Whether somebody who died has left something behind; a lock may as well be that of somebody who is just writing. */
 export async function hasLeftovers(paths: RequirementsPaths): Promise<boolean> {
+  if (kindAt(paths.lock) !== "nothing") return true;
   for (const name of (await namesIn(paths.state)) ?? []) {
     if (isAbandoned(paths.state, name, Date.now())) return true;
   }
