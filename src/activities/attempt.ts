@@ -1,13 +1,13 @@
 import { createHash } from "node:crypto";
 import type { Worktree } from "../adapters/git/places.js";
-import { isStillThere, type Pristine } from "../adapters/git/pristine.js";
+import type { Pristine } from "../adapters/git/pristine.js";
 import { createCheckpointTag, deleteTag } from "../adapters/git/refs.js";
-import { advanceBranch, stillPristine } from "../adapters/git/settle.js";
+import { advanceBranch } from "../adapters/git/settle.js";
 import { undo } from "../adapters/git/undo.js";
 import { beginAttempt, completeStep, failAttempt, passOverStep, refuseLate } from "../model/attempts.js";
 import { TowpathError } from "../model/errors.js";
 import { checkpointTag } from "../model/ids.js";
-import type { AttemptFailure, Lease, Manifest, StepRecord } from "../model/manifest.js";
+import { headOf, type AttemptFailure, type Lease, type StepRecord } from "../model/manifest.js";
 import { conditionHolds } from "../model/spec/expressions.js";
 import { stepDefinition } from "../model/spec/definition.js";
 import { type ResolvedStep, resolveStep } from "../model/spec/resolve.js";
@@ -16,10 +16,10 @@ import { stepRecord } from "../model/steps.js";
 import { hasSurvived, type KeptCommand } from "./containers.js";
 import type { AttemptResult, AttemptStep, StepOutcome } from "./contract.js";
 import { execution } from "./heartbeat.js";
-import { type Host, openSpecMigration, scopeOf, type SpecMigration, worktreePath } from "./host.js";
+import { type Host, openSpecMigration, scopeOf, type SpecMigration } from "./host.js";
 import { type KnownWorktree, rememberWorktree, takeKnownWorktree } from "./known-worktrees.js";
 import { carryOut, type StepWork } from "./step-work.js";
-import { cleanWorktree, headOf, openWorktree, standing } from "./workspace.js";
+import { cleanWorktree, openWorktree, standing } from "./workspace.js";
 import { ensureSetup } from "./preparation.js";
 import { allDone } from "./all-done.js";
 
@@ -57,7 +57,7 @@ export async function attempt(
   const lease = { step: step.id, attempt: input.attempt, turn: input.turn, execution: execution() };
   refuseLate(migration.manifest, lease);
   const survivor = await survivorOf(host, migration, step, record, input.attempt);
-  const known = survivor === null ? await knownWorktree(host, migration, signal) : null;
+  const known = survivor === null ? await takeKnownWorktree(host, migration, signal) : null;
   const worktree = known?.worktree ?? (await openWorktree(host, migration.manifest, signal, survivor));
   if (record?.attempts === input.attempt && (record.status === "completed" || record.status === "failed")) {
     return answerAgain(host, migration, worktree, record, signal);
@@ -109,25 +109,6 @@ async function survivorOf(
   if (container === null || action.kind === "survey") return null;
   const kept = { place: { owner: id, attempt: attemptNumber }, command: action.kind };
   return (await hasSurvived(host, migration, kept.place, kept.command)) ? kept : null;
-}
-
-/** The worktree, if the attempt before this one ended in order in this process and nothing has happened since. */
-async function knownWorktree(
-  host: Host,
-  { id, manifest, exclude }: SpecMigration,
-  signal: AbortSignal,
-): Promise<KnownWorktree | null> {
-  const expected = { revision: manifest.revision, head: headOf(manifest) };
-  const known = takeKnownWorktree(worktreePath(host.dataDir, id), expected);
-  if (known === null || !isStillThere(known.worktree, known.pristine)) return null;
-  if (!known.isStale) return known;
-  const pristine = await stillPristine(known.worktree, known.pristine, exclude, signal);
-  return pristine === null ? null : { worktree: known.worktree, pristine };
-}
-
-function remember(host: Host, manifest: Manifest, worktree: Worktree, pristine: Pristine | null): void {
-  if (pristine === null) return;
-  rememberWorktree(worktreePath(host.dataDir, manifest.id), { worktree, pristine }, manifest.revision);
 }
 
 /** The worktree at the checkpoint and set up. @returns what is known of it then */
@@ -204,7 +185,7 @@ async function succeed(attempted: Attempt, work: StepWork, durationMs: number): 
   const { exclude } = migration;
   const { from, expected } = work;
   const pristine = await advanceBranch({ worktree, from, to: head, expected, exclude, guard });
-  remember(host, manifest, worktree, pristine);
+  rememberWorktree(host, manifest, worktree, pristine);
   return { ...tallyOf(manifest), durationMs, ...outcomeOf(work.commit) };
 }
 
@@ -215,7 +196,7 @@ async function fail(attempted: Attempt, failure: AttemptFailure, durationMs: num
     manifest: failAttempt(current, lease, failure, durationMs),
     result: null,
   }));
-  remember(host, manifest, worktree, pristine);
+  rememberWorktree(host, manifest, worktree, pristine);
   return { ...tallyOf(manifest), durationMs, outcome: "failed", failure };
 }
 
@@ -233,7 +214,7 @@ async function passOver(
       result: null,
     }),
   );
-  if (known !== null) remember(host, manifest, known.worktree, known.pristine);
+  if (known !== null) rememberWorktree(host, manifest, known.worktree, known.pristine);
   return { ...tallyOf(manifest), durationMs: 0, outcome: "not-needed" };
 }
 

@@ -22,6 +22,7 @@ import type {
 } from "./contract.js";
 import { heartbeating } from "./heartbeat.js";
 import { type Host, openSpecMigration } from "./host.js";
+import { keepKnownWorktree } from "./known-worktrees.js";
 import { commitEverything, openWorktree, standing, undoneTag } from "./workspace.js";
 
 /** Puts a phase in progress; for the first one, and after a rollback, it already is. */
@@ -30,6 +31,7 @@ export async function beginPhase(host: Host, input: PhaseOperation): Promise<Pha
     manifest: { ...startPhase(current, input.phase, host.now()), status: "in_progress", waiting_for: null },
     result: null,
   }));
+  keepKnownWorktree(host, manifest);
   if (manifest.mode !== "spec") return { ...tallyOf(manifest), manual: true };
   const { spec } = await openSpecMigration(host, manifest.id);
   await projectPlanFile(host, manifest.id);
@@ -101,6 +103,7 @@ export async function recordWaiting(host: Host, input: RecordWaiting): Promise<v
     manifest: { ...current, status: input.status, waiting_for: input.waiting },
     result: null,
   }));
+  keepKnownWorktree(host, manifest);
   await host.store.publish(manifest.id);
 }
 

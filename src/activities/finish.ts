@@ -7,7 +7,7 @@ import { undo } from "../adapters/git/undo.js";
 import type { Repository, Worktree } from "../adapters/git/places.js";
 import { killMarked } from "../adapters/process/run-command.js";
 import { migrationBranch, stepOfCheckpointTag } from "../model/ids.js";
-import type { Manifest } from "../model/manifest.js";
+import { headOf, type Manifest } from "../model/manifest.js";
 import { tallyOf } from "../model/tally.js";
 import { renderVerificationReport } from "../model/verification-report.js";
 import { processMark } from "./commands.js";
@@ -17,7 +17,7 @@ import { projectPlanFile } from "./decisions.js";
 import { heartbeating } from "./heartbeat.js";
 import { excludeOf, type Host, worktreePath } from "./host.js";
 import { publishBranch } from "./remote.js";
-import { headOf, setAside } from "./workspace.js";
+import { setAside } from "./workspace.js";
 import { hasCode } from "../model/system-errors.js";
 
 const REPORT_NAME = "verification-report.md";

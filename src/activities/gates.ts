@@ -1,7 +1,9 @@
+import type { Worktree } from "../adapters/git/places.js";
+import type { Pristine } from "../adapters/git/pristine.js";
 import { treeOf } from "../adapters/git/repository.js";
 import { undo } from "../adapters/git/undo.js";
 import { succeeded } from "../model/command.js";
-import type { GateRecord } from "../model/manifest.js";
+import { headOf, type GateRecord, type Manifest } from "../model/manifest.js";
 import { compareReports, judgeNoNewFailures } from "../model/reports/compare.js";
 import { type ResolvedGate, resolvePhase } from "../model/spec/resolve.js";
 import { ratchetCount } from "../model/ratchet.js";
@@ -19,10 +21,11 @@ import {
   runGateScript,
 } from "./gate-context.js";
 import { heartbeating } from "./heartbeat.js";
-import { type Host, openSpecMigration } from "./host.js";
+import { type Host, openSpecMigration, type SpecMigration } from "./host.js";
+import { confirmed, rememberWorktree, takeKnownWorktree } from "./known-worktrees.js";
 import { publishBranch } from "./remote.js";
 import { loadBaseline, loadReport, type StoredReport } from "./reports.js";
-import { cleanWorktree, headOf, openWorktree, refuseDuringStep, standing } from "./workspace.js";
+import { cleanWorktree, openWorktree, refuseDuringStep, standing } from "./workspace.js";
 
 const MAX_REFUSALS = 20;
 const MAX_EXCEPTIONS = 200;
@@ -37,8 +40,7 @@ export function checkGate(host: Host, input: PhaseOperation): Promise<GateResult
     const migration = await openSpecMigration(host, input.migrationId);
     const { gate } = resolvePhase(migration.spec, input.phase);
     refuseDuringStep(migration.manifest);
-    const worktree = await openWorktree(host, migration.manifest, signal);
-    await cleanWorktree(host, migration, worktree, input.operation, signal);
+    const { worktree, pristine } = await cleanedWorktree(host, migration, input.operation, signal);
     const commit = headOf(migration.manifest);
     const tree = await treeOf(worktree, commit, signal);
     const check = (migration.manifest.gates?.[input.phase]?.check ?? 0) + 1;
@@ -46,15 +48,42 @@ export function checkGate(host: Host, input: PhaseOperation): Promise<GateResult
     const context = { host, migration, phase: input.phase, worktree, tree, check, guard, signal };
     await clearOutDirectory(migration, { owner: `gate-${input.phase}`, attempt: check });
     const findings = await findAll(context, gate);
-    await undo({ worktree, commit, exclude: migration.exclude, guard });
+    const left = await leaveClean(context, pristine);
     // Whoever is to approve it can fetch it.
     await publishBranch(host, migration.manifest, signal);
-    const record = await recordGate(context, input.operation, findings);
+    const { manifest, record } = await recordGate(context, input.operation, findings);
+    rememberWorktree(host, manifest, worktree, left);
     const { open, refusals, exceptions } = record;
     const answer = { open, refusals, tree: record.tree, approval: approvalRule(gate, exceptions) };
     if (exceptions.length === 0) return answer;
     return { ...answer, exceptions: { count: exceptions.length, named: exceptions.slice(0, MAX_REFUSALS) } };
   });
+}
+
+/** The worktree as the commit says. @returns it, and what is known of it */
+async function cleanedWorktree(
+  host: Host,
+  migration: SpecMigration,
+  operation: string,
+  signal: AbortSignal,
+): Promise<{ readonly worktree: Worktree; readonly pristine: Pristine | null }> {
+  const known = await takeKnownWorktree(host, migration, signal);
+  // What a person did there in the last seconds would be thrown away with what the gate's commands leave.
+  const found = known && (await confirmed(known, migration.exclude, signal));
+  if (found !== null) return found;
+  const worktree = await openWorktree(host, migration.manifest, signal);
+  return { worktree, pristine: await cleanWorktree(host, migration, worktree, operation, signal) };
+}
+
+/** Throws away what the commands left, if they left anything. @returns what is known of the worktree then */
+async function leaveClean(
+  { migration, worktree, guard, signal }: GateContext,
+  pristine: Pristine | null,
+): Promise<Pristine | null> {
+  const { exclude, manifest } = migration;
+  await guard();
+  const left = pristine && (await confirmed({ worktree, pristine }, exclude, signal));
+  return left?.pristine ?? undo({ worktree, commit: headOf(manifest), exclude, guard });
 }
 
 /** Exceptions need a person, also where the spec asks for nobody otherwise. */
@@ -82,7 +111,7 @@ async function recordGate(
   { host, migration, phase, tree, check }: GateContext,
   operation: string,
   findings: readonly Finding[],
-): Promise<GateRecord> {
+): Promise<{ readonly manifest: Manifest; readonly record: GateRecord }> {
   const refusals = findings.flatMap((finding) => finding.refusals);
   const redact = (text: string): string => migration.redactor.text(text).slice(0, MAX_REFUSAL_TEXT);
   const record: GateRecord = {
@@ -94,12 +123,12 @@ async function recordGate(
     exceptions: findings.flatMap((finding) => finding.exceptions ?? []).map(redact),
     check,
   };
-  const { manifest: recorded } = await host.store.updateManifest(migration.id, operation, (manifest) => ({
-    manifest: { ...manifest, gates: { ...manifest.gates, [phase]: record } },
+  const { manifest } = await host.store.updateManifest(migration.id, operation, (current) => ({
+    manifest: { ...current, gates: { ...current.gates, [phase]: record } },
     result: null,
   }));
   // What an earlier execution recorded stands, whatever this one found.
-  return recorded.gates?.[phase] ?? record;
+  return { manifest, record: manifest.gates?.[phase] ?? record };
 }
 
 /** The report of the phase's last step that made one; one about another tree proves nothing about this one. */

@@ -5,6 +5,7 @@ import { migrationBranch } from "../model/ids.js";
 import { nextPhase } from "../model/phases.js";
 import type { AdvanceResult, ApprovalResult, PhaseOperation, RecordApproval } from "./contract.js";
 import type { Host } from "./host.js";
+import { keepKnownWorktree } from "./known-worktrees.js";
 
 /** Records what a person said of a tree; one that the branch no longer has is not accepted. */
 export async function recordApproval(host: Host, input: RecordApproval): Promise<ApprovalResult> {
@@ -25,6 +26,7 @@ export async function recordApproval(host: Host, input: RecordApproval): Promise
     manifest: { ...current, approvals: [...(current.approvals ?? []), approval] },
     result: null,
   }));
+  keepKnownWorktree(host, manifest);
   return { accepted: true, approvedBy: approvers(manifest, input), tree };
 }
 
@@ -63,6 +65,7 @@ export async function advance(
     input.operation,
     host.now(),
   );
+  keepKnownWorktree(host, manifest);
   await host.store.appendProgress(input.migrationId, {
     // The time of the record, so that a second execution writes the same entry.
     time: manifest.phases[input.phase]?.completed_at ?? "",

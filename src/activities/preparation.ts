@@ -7,7 +7,7 @@ import { succeeded } from "../model/command.js";
 import { refreshedImages } from "../model/containers/settings.js";
 import { TowpathError } from "../model/errors.js";
 import { migrationBranch } from "../model/ids.js";
-import type { Manifest, StepRecord } from "../model/manifest.js";
+import { headOf, type Manifest, type StepRecord } from "../model/manifest.js";
 import { countTests } from "../model/reports/report.js";
 import { listFiles } from "../model/scope.js";
 import { stepsInOrder } from "../model/spec/order.js";
@@ -31,7 +31,7 @@ import {
 } from "./host.js";
 import { openSource, refInSource, sourcePlace } from "./remote.js";
 import { BASELINE, readStepReport, saveReport } from "./reports.js";
-import { headOf, openWorktree, refuseDuringStep } from "./workspace.js";
+import { openWorktree, refuseDuringStep } from "./workspace.js";
 
 /** Makes the migration's directory and manifest, once, and stores the spec in it. */
 export async function createMigration(host: Host, input: CreateMigration): Promise<void> {
@@ -137,6 +137,7 @@ export function runSetup(host: Host, { migrationId }: { migrationId: string }): 
     const manifest = await host.store.readManifest(migrationId);
     if (manifest.mode !== "spec") return { ok: true, message: "hands-on" };
     const migration = await openSpecMigration(host, migrationId);
+    if (resolveWorkspace(migration.spec).setup === null) return { ok: true, message: "" };
     refuseDuringStep(manifest);
     const worktree = await openWorktree(host, manifest, signal);
     try {

@@ -12,10 +12,11 @@ import { killMarked } from "../adapters/process/run-command.js";
 import { requireStanding, type Standing } from "../model/attempts.js";
 import { TowpathError } from "../model/errors.js";
 import { migrationBranch } from "../model/ids.js";
-import type { Manifest } from "../model/manifest.js";
+import { headOf, type Manifest } from "../model/manifest.js";
 import { processMark } from "./commands.js";
 import { type KeptCommand, reapLeft } from "./containers.js";
 import { type Host, type SpecMigration, worktreePath } from "./host.js";
+import { forgetWorktree } from "./known-worktrees.js";
 
 /**
  * The migration's worktree, laid anew if somebody deleted it. What a dead worker left running in it is ended first,
@@ -28,6 +29,7 @@ export async function openWorktree(
   signal: AbortSignal,
   keep: KeptCommand | null = null,
 ): Promise<Worktree> {
+  forgetWorktree(host, manifest.id);
   await killMarked(processMark(manifest.id));
   await reapLeft(host, manifest, keep);
   const repo = await openRepository(manifest.source_info.path, signal);
@@ -155,11 +157,4 @@ export async function cleanWorktree(
   await setAside(host, migration, worktree, operation, signal);
   const guard = standing(host, migration.id, { lease: manifest.lease ?? null, head });
   return undo({ worktree, commit: head, exclude: migration.exclude, guard, signal });
-}
-
-/** The commit that Towpath left the branch on. */
-export function headOf(manifest: Manifest): string {
-  const head = manifest.head ?? manifest.base_commit;
-  if (head !== undefined) return head;
-  throw new TowpathError("StateCorrupt", `The manifest of ${manifest.id} records no base commit`);
 }

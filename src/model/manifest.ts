@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { TowpathError } from "./errors.js";
 import { Json } from "./json.js";
 import { Phase, PhaseStatus } from "./phases.js";
 import { TestCounts } from "./reports/report.js";
@@ -220,3 +221,13 @@ export const Manifest = z.looseObject({
   outcome: z.string().optional(),
 });
 export type Manifest = z.infer<typeof Manifest>;
+
+/**
+ * The commit that Towpath left the branch on.
+ * @throws TowpathError `StateCorrupt` when none is recorded
+ */
+export function headOf({ id, head, base_commit: base }: Manifest): string {
+  const commit = head ?? base;
+  if (commit !== undefined) return commit;
+  throw new TowpathError("StateCorrupt", `The manifest of ${id} records no base commit`);
+}

@@ -1,10 +1,10 @@
 import { execFileSync } from "node:child_process";
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { delimiter, dirname, join } from "node:path";
+import { delimiter, join } from "node:path";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import type { MigrationActivities } from "../../src/activities/contract.js";
-import { takeKnownWorktree } from "../../src/activities/known-worktrees.js";
+import { forgetWorktree } from "../../src/activities/known-worktrees.js";
 import { MigrationStore } from "../../src/adapters/store/migration-store.js";
 import { messageOf } from "../../src/model/errors.js";
 import { cleanUp } from "../support/migrations.js";
@@ -187,7 +187,7 @@ describe("work of a person's that lies in the worktree", () => {
           if (name !== interrupted) return await execute(1, activitiesOn(ground), activity);
           writeFileSync(stray, "a person's work");
           // A new process knows nothing of the worktree.
-          takeKnownWorktree(dirname(stray), { revision: 0, head: "" });
+          forgetWorktree(ground, ground.id);
           return await dieAtEveryCall(ground, isBehindEffect, activity);
         });
         await expectDone(ground, TWO_STEP_TEXT);
@@ -198,6 +198,21 @@ describe("work of a person's that lies in the worktree", () => {
     },
     900_000,
   );
+});
+
+describe("work of a person's that is laid between a step and the gate behind it", () => {
+  it("is kept by the process that still knows how the step left the worktree", async () => {
+    const ground = await makeGround(cleanups, FIVE_STEP_FILES);
+    const stray = join(ground.dataDir, "workspaces", ground.id, "stray.txt");
+    await travel(ground, TWO_STEPS, async (name, activity) => {
+      if (name === "gate migrate") writeFileSync(stray, "a person's work");
+      return await execute(1, activitiesOn(ground), activity);
+    });
+    await expectDone(ground, TWO_STEP_TEXT);
+    const { undone = [] } = await new MigrationStore(ground).readManifest(ground.id);
+    expect(undone).toHaveLength(1);
+    expect(await ground.repository.git("show", `${undone[0] ?? ""}:stray.txt`)).toBe("a person's work");
+  }, 120_000);
 });
 
 /** Puts a git on PATH that dies at its n-th call since `killAt`. */
