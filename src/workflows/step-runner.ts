@@ -1,4 +1,4 @@
-import { sleep } from "@temporalio/workflow";
+import { patched, sleep } from "@temporalio/workflow";
 import type {
   AttemptResult,
   AttemptStep,
@@ -94,7 +94,9 @@ export class StepRunner {
     const steps = named(first, others);
     const { outcomes, failed } = await this.attempt(phase, steps);
     const areShort = outcomes.length === steps.length && timeOf(outcomes) <= TOGETHER_MS;
-    this.together = areShort ? Math.min(this.together * 2, MOST_TOGETHER) : Math.max(outcomes.length - 1, 1);
+    this.together = areShort
+      ? Math.min(this.together * growth(), MOST_TOGETHER)
+      : Math.max(outcomes.length - 1, 1);
     if (failed !== null) await this.settle(phase, failed);
     return outcomes.length;
   }
@@ -239,6 +241,11 @@ export class StepRunner {
     const blank = { status: "pending" as const, attempts: 0, durationMs: 0, commit: null, note: "" };
     this.parts.state.noteStep({ ...blank, ...view, id, phase });
   }
+}
+
+/** How many times as many steps are asked for after short ones; migrations that began with 0.1.0 go on as it did. */
+function growth(): number {
+  return patched("steps-in-growing-batches-of-4") ? 4 : 2;
 }
 
 /** As many of the steps as Temporal's summary of them has room to name. */

@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url";
 import type { Client, WorkflowHandle } from "@temporalio/client";
 import { historyToJSON } from "@temporalio/common/lib/proto-utils.js";
 import { afterEach, beforeAll, expect, it } from "vitest";
+import type { StepOrder } from "../../src/activities/contract.js";
 import type { MigrationInput } from "../../src/model/messages.js";
 import * as contract from "../../src/workflows/migration.contract.js";
 import { connectClient, type RunningHost } from "../support/temporal.js";
@@ -28,6 +29,32 @@ const STEPS = [
   { id: "convert", phase: "migrate" as const, maxAttempts: 2 },
   { id: "polish", phase: "migrate" as const },
 ];
+
+/** A plan whose steps are all short enough to be taken together with those before. */
+function shortSteps(total: number): Script {
+  const steps = Array.from({ length: total }, (_, i) => ({ id: `s${i}`, phase: "migrate" as const }));
+  let completed = 0;
+  return {
+    steps,
+    overrides: {
+      nextSteps: async ({ phase }) =>
+        steps
+          .filter((step) => step.phase === phase)
+          .slice(completed)
+          .map(orderOf),
+      attemptStep: async ({ following = [] }) => {
+        const outcomes = following.map(() => success());
+        completed += 1 + outcomes.length;
+        const tally = { completed, total, percent: 0, tests: { before: null, now: null } };
+        return { ...success(), ...tally, following: outcomes };
+      },
+    },
+  };
+}
+
+function orderOf({ id }: { id: string }): StepOrder {
+  return { id, summary: id, attempts: 0, maxAttempts: 1, backoffMs: 0, budgetMs: 60_000, continueOnError: false };
+}
 
 const SCENARIOS: readonly Scenario[] = [
   { name: "straight-through", script: { steps: STEPS } },
@@ -64,6 +91,7 @@ const SCENARIOS: readonly Scenario[] = [
       await handle.executeUpdate(contract.retry, { args: [{ by: "ada", spec }] });
     },
   },
+  { name: "many-short-steps", script: shortSteps(20) },
   { name: "adopted", script: { steps: STEPS }, input: { adopt: true } },
   {
     name: "approved-in-time",
