@@ -3,9 +3,10 @@ import { translated } from "./context.js";
 import { writeExcludes } from "./exclude.js";
 import { lstatIfPresent } from "./files.js";
 import { isIndexTouched } from "./index-file.js";
+import { isAsListed } from "./listing.js";
 import { hasBlobBytes, joinRaw, onDisk, rawPaths, readable, type RawPath } from "./paths.js";
 import { stepIndex, worktreePlace, type Worktree } from "./places.js";
-import { isIndexAsNoted, type Pristine } from "./pristine.js";
+import { isIndexAsNoted, isStillThere, type Pristine } from "./pristine.js";
 import { runGit, type GitPlace } from "./run.js";
 import { glanced } from "./status.js";
 import { restoreAccess } from "./undo.js";
@@ -37,6 +38,8 @@ export interface RawChanges {
   readonly branchAt: string | null;
   /** This was the last look, and the step has not so much as touched a file besides those that changed. */
   readonly isAllSeen: boolean;
+  /** Every file is as it was listed before the step. */
+  readonly isAsListed: boolean;
 }
 
 export interface RawDifference {
@@ -82,18 +85,31 @@ async function collect(request: ChangesRequest): Promise<RawChanges> {
   const place = worktreePlace(worktree, excludesFile);
   const before = await stillKnown(request);
   const isTouched = isIndexTouched(worktree);
+  if (before !== null && !isTouched && isUnchanged(worktree, before)) {
+    return new Collection(worktree, {
+      before,
+      branchAt: before.commit,
+      isAllSeen: request.isLast === true,
+      isAsListed: true,
+    });
+  }
   const isLast = request.isLast === true && before !== null && !isTouched;
   const [{ differences, others, branchAt }, marks] = await Promise.all([
     before === null ? compared(place, base, signal) : glanced(worktree, place, { signal, refresh: isLast }),
     isTouched ? stepMarks(place, stepPlace(worktree, place), base, excludesFile, signal) : NO_MARKS,
   ]);
   if (isLast) await restoreAccess(worktree, before.paths);
-  const result = new Collection(worktree, before, branchAt, isLast);
+  const result = new Collection(worktree, { before, branchAt, isAllSeen: isLast, isAsListed: false });
   for (const path of others) result.addOther(path);
   for (const difference of differences) await result.addDifference(difference, marks.removed);
   for (const path of marks.removed) await result.addRemoved(path);
   for (const path of marks.added) await result.addForced(path);
   return result;
+}
+
+/** Nobody has touched a file, nor moved the branch. */
+function isUnchanged(worktree: Worktree, before: Pristine): boolean {
+  return isAsListed(worktree, before.listing) && isStillThere(worktree, before);
 }
 
 function stepPlace(worktree: Worktree, place: GitPlace): GitPlace {
@@ -125,13 +141,25 @@ class Collection implements RawChanges {
   readonly changed = new Map<RawPath, ChangeKind>();
   readonly untracked: RawPath[] = [];
   readonly embedded: RawPath[] = [];
+  readonly before: Pristine | null;
+  readonly branchAt: string | null;
+  readonly isAllSeen: boolean;
+  readonly isAsListed: boolean;
 
   constructor(
     private readonly worktree: Worktree,
-    readonly before: Pristine | null,
-    readonly branchAt: string | null,
-    readonly isAllSeen: boolean,
-  ) {}
+    {
+      before,
+      branchAt,
+      isAllSeen,
+      isAsListed: isSame,
+    }: Omit<RawChanges, "changed" | "untracked" | "embedded">,
+  ) {
+    this.before = before;
+    this.branchAt = branchAt;
+    this.isAllSeen = isAllSeen;
+    this.isAsListed = isSame;
+  }
 
   addOther(path: RawPath): void {
     if (path.endsWith("/")) this.embedded.push(path.slice(0, -1));

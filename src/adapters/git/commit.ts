@@ -6,6 +6,7 @@ import { objectIds } from "./head.js";
 import { commitMessage, MIGRATION_TRAILER, STEP_TRAILER, trailerValues } from "./message.js";
 import { joinRaw, readable, type RawPath } from "./paths.js";
 import { branchRef, repositoryPlace, worktreePlace, type Worktree } from "./places.js";
+import { listAgain, type Listing } from "./listing.js";
 import type { TreePaths } from "./nested.js";
 import type { Pristine } from "./pristine.js";
 import { foreign } from "./refs.js";
@@ -42,6 +43,8 @@ export interface BuiltCommit {
 export interface Expected {
   readonly tree: string;
   readonly paths: TreePaths;
+  /** The files as they were when the changes were staged. */
+  readonly listing: Listing;
   /** The files were the commit's when they were looked at last, and nothing has run since. */
   readonly isSeen: boolean;
 }
@@ -51,6 +54,8 @@ export interface StagedChanges {
   readonly raw: RawChanges;
   readonly baseTree: string;
   readonly from: string;
+  /** The files behind it, as they are staged. */
+  readonly listing: Listing;
 }
 
 /**
@@ -79,25 +84,30 @@ export async function stageChanges(request: CommitRequest): Promise<StagedChange
   refuseEmbedded(raw.embedded);
   if (!isAtBase) await runGit(place, ["read-tree", "--reset", base], { signal });
   await stage(place, raw, signal);
-  return { raw, baseTree, from };
+  return { raw, baseTree, from, listing: listingBehind(worktree, raw) };
 }
 
 /** The second half of {@link buildCommit}; it reads no file of the worktree, and runs nothing that can be configured. */
 export async function commitStaged(
   request: CommitRequest,
-  { raw, baseTree, from }: StagedChanges,
+  { raw, baseTree, from, listing }: StagedChanges,
 ): Promise<BuiltCommit> {
   const { worktree, base, signal } = request;
   // An index that is known to be at the base commit, and in which nothing was staged, has that one's tree.
   const isUntouched = raw.before !== null && raw.changed.size + raw.untracked.length === 0;
   const tree = isUntouched ? baseTree : await gitText(worktreePlace(worktree), ["write-tree"], { signal });
-  const expected = raw.before === null ? null : expectedBehind(raw, raw.before, tree);
+  const expected = raw.before === null ? null : { ...expectedBehind(raw, raw.before, tree), listing };
   if (tree === baseTree) return { commit: base, tree, changed: false, from, expected };
   return { commit: await commitTree(request, tree), tree, changed: true, from, expected };
 }
 
-function expectedBehind(raw: RawChanges, before: Pristine, tree: string): Expected {
+function expectedBehind(raw: RawChanges, before: Pristine, tree: string): Omit<Expected, "listing"> {
   return { tree, paths: pathsBehind(raw, before), isSeen: raw.isAllSeen };
+}
+
+function listingBehind(worktree: Worktree, { before, isAsListed }: RawChanges): Listing {
+  if (before === null) return "unsure";
+  return isAsListed ? before.listing : listAgain(worktree, before.listing);
 }
 
 /** The paths that were there before, and those that changed. */

@@ -1,6 +1,7 @@
 import { lstatSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { stampOf } from "./index-file.js";
+import type { Listing } from "./listing.js";
 import type { TreePaths } from "./nested.js";
 import { branchRef, privateIndex, type Worktree } from "./places.js";
 import { isMissing } from "../../model/system-errors.js";
@@ -15,6 +16,8 @@ export interface Pristine {
   readonly paths: TreePaths;
   /** Tells the state of Towpath's own index. */
   readonly indexStamp: string;
+  /** All files, also those that are ignored. */
+  readonly listing: Listing;
 }
 
 /** Notes that the worktree is the commit's, as was just found. */

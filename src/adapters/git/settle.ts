@@ -4,6 +4,7 @@ import type { Expected } from "./commit.js";
 import { writeExcludes } from "./exclude.js";
 import { readIfPresent } from "./files.js";
 import { isIndexTouched, publishIndex } from "./index-file.js";
+import { isAsListed, listAgain } from "./listing.js";
 import { onDisk, type RawPath } from "./paths.js";
 import { branchRef, worktreePlace, type Worktree } from "./places.js";
 import { isIndexAsNoted, notePristine, type Pristine } from "./pristine.js";
@@ -47,13 +48,13 @@ export async function advanceBranch(request: AdvanceRequest): Promise<Pristine |
  */
 export async function stillPristine(
   worktree: Worktree,
-  { commit, tree, paths, indexStamp }: Pristine,
+  { commit, tree, paths, indexStamp, listing }: Pristine,
   exclude: readonly string[],
   signal?: AbortSignal,
 ): Promise<Pristine | null> {
   const isTouched = isIndexTouched(worktree);
   if (isTouched || !isIndexAsNoted(worktree, { indexStamp })) return null;
-  const expected = { tree, paths, isSeen: false };
+  const expected = { tree, paths, listing, isSeen: false };
   return look({ worktree, from: commit, to: commit, expected, exclude, signal });
 }
 
@@ -69,20 +70,24 @@ async function moveBranch({ worktree, from, to, signal }: AdvanceRequest): Promi
 }
 
 /**
- * Finds out, by one git process if the files were not seen already, that there is nothing to undo: what `undo` would bring in order is in order. Anything
- * that is not as it should be is left for `undo` to find.
+ * Finds out that there is nothing to undo: what `undo` would bring in order is in order. It takes one git process, unless
+ * the files were seen already or are as they were listed. Anything that is not as it should be is left for `undo` to find.
  */
 async function look(request: AdvanceRequest): Promise<Pristine | null> {
   const { worktree, to, expected, exclude = [], guard, signal } = request;
-  if (!expected || !isOrderly(worktree) || isPlanted(worktree, expected.paths.directories)) return null;
+  if (!expected || !isOrderly(worktree)) return null;
+  const { tree, paths, listing } = expected;
+  const isListed = isAsListed(worktree, listing);
+  if (!isListed && isPlanted(worktree, paths.directories)) return null;
   await guard?.();
   publishIndex(worktree);
-  const { tree, paths } = expected;
-  if (expected.isSeen) return notePristine(worktree, { tree, paths, commit: to });
+  if (isListed || expected.isSeen) return notePristine(worktree, { tree, paths, listing, commit: to });
   const place = worktreePlace(worktree, writeExcludes(worktree, exclude));
   const { isEmpty } = await differences({ worktree, commit: to, place, untracked: true, signal });
   await restoreAccess(worktree, paths);
-  return isEmpty ? notePristine(worktree, { tree, paths, commit: to }) : null;
+  return isEmpty
+    ? notePristine(worktree, { tree, paths, listing: listAgain(worktree, listing), commit: to })
+    : null;
 }
 
 /** No link, lock, half-done merge or strange HEAD: what is told by the git directory's own files. */

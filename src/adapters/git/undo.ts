@@ -9,6 +9,7 @@ import { excludeLines, writeExcludes } from "./exclude.js";
 import { lstatIfPresent, makeWritable, readIfPresent, removeTree, replaceFile } from "./files.js";
 import { attachHead, objectIds } from "./head.js";
 import { publishIndex } from "./index-file.js";
+import { listWorktree } from "./listing.js";
 import { settleLocks } from "./locks.js";
 import { joinRaw, onDisk, type RawPath } from "./paths.js";
 import { branchRef, privateIndex, repositoryPlace, worktreePlace, type Worktree } from "./places.js";
@@ -85,7 +86,8 @@ async function restore(request: UndoRequest): Promise<Pristine | null> {
   await guard();
   publishIndex(worktree);
   const { paths, submodules } = contents;
-  return submodules.length > 0 || tree === null ? null : notePristine(worktree, { commit, tree, paths });
+  if (submodules.length > 0 || tree === null) return null;
+  return notePristine(worktree, { commit, tree, paths, listing: listWorktree(worktree) });
 }
 
 async function always(): Promise<void> {
