@@ -16,6 +16,7 @@ import type { FinishMigration, FinishResult } from "./contract.js";
 import { projectPlanFile } from "./decisions.js";
 import { heartbeating } from "./heartbeat.js";
 import { excludeOf, type Host, worktreePath } from "./host.js";
+import { forgetWorktree } from "./known-worktrees.js";
 import { publishBranch } from "./remote.js";
 import { setAside } from "./workspace.js";
 import { hasCode } from "../model/system-errors.js";
@@ -28,6 +29,7 @@ const REPORT_NAME = "verification-report.md";
  */
 export function finish(host: Host, input: FinishMigration): Promise<FinishResult> {
   return heartbeating(async (signal) => {
+    forgetWorktree(host, input.migrationId);
     await killMarked(processMark(input.migrationId));
     const before = await host.store.readManifest(input.migrationId);
     await reapLeft(host, before);
