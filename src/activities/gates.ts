@@ -20,7 +20,7 @@ import {
   NOTHING,
   runGateScript,
 } from "./gate-context.js";
-import { heartbeating } from "./heartbeat.js";
+import { execution, heartbeating } from "./heartbeat.js";
 import { type Host, openSpecMigration, type SpecMigration } from "./host.js";
 import { confirmed, rememberWorktree, takeKnownWorktree } from "./known-worktrees.js";
 import { publishBranch } from "./remote.js";
@@ -67,7 +67,8 @@ async function cleanedWorktree(
   operation: string,
   signal: AbortSignal,
 ): Promise<{ readonly worktree: Worktree; readonly pristine: Pristine | null }> {
-  const known = await takeKnownWorktree(host, migration, signal);
+  // What another worker ran for a gate before it was lost may run on, and no record tells of it.
+  const known = execution() > 1 ? null : await takeKnownWorktree(host, migration, signal);
   // What a person did there in the last seconds would be thrown away with what the gate's commands leave.
   const found = known && (await confirmed(known, migration.exclude, signal));
   if (found !== null) return found;

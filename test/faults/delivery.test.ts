@@ -1,10 +1,13 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import type { MigrationActivities } from "../../src/activities/contract.js";
+import { processMark } from "../../src/activities/commands.js";
 import { forgetWorktree } from "../../src/activities/known-worktrees.js";
+import { listProcesses, MARK_VARIABLE } from "../../src/adapters/process/process-table.js";
 import { MigrationStore } from "../../src/adapters/store/migration-store.js";
 import { messageOf } from "../../src/model/errors.js";
 import { cleanUp } from "../support/migrations.js";
@@ -212,6 +215,27 @@ describe("work of a person's that is laid between a step and the gate behind it"
     const { undone = [] } = await new MigrationStore(ground).readManifest(ground.id);
     expect(undone).toHaveLength(1);
     expect(await ground.repository.git("show", `${undone[0] ?? ""}:stray.txt`)).toBe("a person's work");
+  }, 120_000);
+});
+
+describe("a gate's command of a worker that was lost", () => {
+  it("is ended by another worker, which knows how the step before left the worktree", async () => {
+    const ground = await makeGround(cleanups, FIVE_STEP_FILES);
+    let signal: NodeJS.Signals | null = null;
+    await travel(ground, TWO_STEPS, async (name, activity) => {
+      if (name !== "gate migrate") return await execute(1, activitiesOn(ground), activity);
+      const env = { ...process.env, [MARK_VARIABLE]: processMark(ground.id) };
+      const command = spawn("sleep", ["300"], { env, detached: true, stdio: "ignore" });
+      cleanups.push(async () => void command.kill("SIGKILL"));
+      const ended = once(command, "exit");
+      await once(command, "spawn");
+      const answer = await execute(2, activitiesOn(ground), activity);
+      expect(listProcesses().filter((entry) => entry.mark() === processMark(ground.id))).toEqual([]);
+      [, signal] = await ended;
+      return answer;
+    });
+    expect(signal).not.toBeNull();
+    await expectDone(ground, TWO_STEP_TEXT);
   }, 120_000);
 });
 
