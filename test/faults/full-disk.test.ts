@@ -22,6 +22,10 @@ describe.skipIf(!isRoot)("a disk that fills up (only root may mount one)", () =>
     const running = await startMigration(cleanups, async (home) => {
       const disk = await smallDisk(cleanups, { megabytes: 48, at: join(home.dataDir, "server") });
       expect(disk).not.toBeNull();
+      // While the disk, and with it the record of the server, is still there.
+      cleanups.push(async () => {
+        expect((await home.run(["down"])).code).toBe(0);
+      });
     });
     const { home, id, dataDir } = running;
     const isThere = async (): Promise<number> => (await home.run(["status", id, "--local"])).code;
