@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { closeDescriptors, openInput } from "../process/pipes.js";
-import { askKept } from "./kept-process.js";
+import { askKept, expectQuestion } from "./kept-process.js";
 import { repositoryPlace, type Worktree } from "./places.js";
 import type { Identity } from "./repository.js";
 import { gitText } from "./run.js";
@@ -31,6 +31,13 @@ export async function writeCommit(
   return (await writeByKeptProcess(worktree, content)) ?? writeByCommitTree(worktree, content, signal);
 }
 
+/** Says that a commit will be written soon, so that the process which writes it starts meanwhile. */
+export function expectCommit(worktree: Worktree): void {
+  expectQuestion(worktree, WRITING, isObjectId);
+}
+
+const WRITING = ["hash-object", "-t", "commit", "-w", "--no-filters", "--stdin-paths"];
+
 /** Names that git takes as they are; of others it leaves characters out. */
 const PLAIN_NAME = /^[^\p{Cc}\s.,:;<>"\\'](?:[^\p{Cc}<>]*[^\p{Cc}\s.,:;<>"\\'])?$/u;
 
@@ -45,8 +52,7 @@ async function writeByKeptProcess(worktree: Worktree, content: CommitContent): P
   const text = commitText(content);
   const file = await openInput(text);
   try {
-    const args = ["hash-object", "-t", "commit", "-w", "--no-filters", "--stdin-paths"];
-    const answer = await askKept(worktree, args, isObjectId, `${DESCRIPTORS}/${file}\n`);
+    const answer = await askKept(worktree, WRITING, isObjectId, `${DESCRIPTORS}/${file}\n`);
     return answer === objectId(text, content.tree.length) ? answer : null;
   } finally {
     closeDescriptors(file);

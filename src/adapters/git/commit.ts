@@ -1,7 +1,7 @@
 import { TowpathError } from "../../model/errors.js";
 import { listFiles } from "../../model/scope.js";
 import { rawChanges, type ChangesRequest, type RawChanges } from "./changes.js";
-import { writeCommit } from "./commit-object.js";
+import { expectCommit, writeCommit } from "./commit-object.js";
 import { objectIds } from "./head.js";
 import { commitMessage, MIGRATION_TRAILER, STEP_TRAILER, trailerValues } from "./message.js";
 import { joinRaw, readable, type RawPath } from "./paths.js";
@@ -95,10 +95,16 @@ export async function commitStaged(
   const { worktree, base, signal } = request;
   // An index that is known to be at the base commit, and in which nothing was staged, has that one's tree.
   const isUntouched = raw.before !== null && raw.changed.size + raw.untracked.length === 0;
-  const tree = isUntouched ? baseTree : await gitText(worktreePlace(worktree), ["write-tree"], { signal });
+  const tree = isUntouched ? baseTree : await writeTree(worktree, signal);
   const expected = raw.before === null ? null : { ...expectedBehind(raw, raw.before, tree), listing };
   if (tree === baseTree) return { commit: base, tree, changed: false, from, expected };
   return { commit: await commitTree(request, tree), tree, changed: true, from, expected };
+}
+
+async function writeTree(worktree: Worktree, signal: AbortSignal | undefined): Promise<string> {
+  const writing = gitText(worktreePlace(worktree), ["write-tree"], { signal });
+  expectCommit(worktree);
+  return writing;
 }
 
 function expectedBehind(raw: RawChanges, before: Pristine, tree: string): Omit<Expected, "listing"> {

@@ -36,13 +36,33 @@ export async function askKept(
   isAnswer: (line: string) => boolean,
   question: string,
 ): Promise<string | null> {
+  return keptProcess(home, args, isAnswer)?.ask(question) ?? null;
+}
+
+/**
+ * Starts a git process that is kept, if it does not run already, for a question that is about to come: it starts beside
+ * what is to be done before.
+ */
+export function expectQuestion(
+  home: Home,
+  args: readonly string[],
+  isAnswer: (line: string) => boolean,
+): void {
+  keptProcess(home, args, isAnswer)?.wait();
+}
+
+function keptProcess(
+  home: Home,
+  args: readonly string[],
+  isAnswer: (line: string) => boolean,
+): KeptProcess | null {
   if (kept === null) return null;
   const key = [home.gitDir, ...args].join("\0");
   const known = kept.get(key);
-  if (known?.isAlive === true) return known.ask(question);
+  if (known?.isAlive === true) return known;
   const begun = new KeptProcess(home, args, isAnswer, () => forget(key, begun));
   kept.set(key, begun);
-  return begun.ask(question);
+  return begun;
 }
 
 /** A worker outlives thousands of migrations, each with a git directory of its own. */
@@ -92,6 +112,13 @@ class KeptProcess {
     });
   }
 
+  /** For a question: not for ever. */
+  wait(): void {
+    if (this.#waiting.length > 0) return;
+    clearTimeout(this.#idle);
+    this.#idle = setTimeout(() => this.end(), IDLE_MS).unref();
+  }
+
   /** What was asked for is still carried out. */
   end(): void {
     clearTimeout(this.#idle);
@@ -105,7 +132,7 @@ class KeptProcess {
     for (const line of lines) if (this.isAnswer(line)) this.#waiting.shift()?.(line);
     if (this.#waiting.length > 0) return;
     this.#hold(false);
-    this.#idle = setTimeout(() => this.end(), IDLE_MS).unref();
+    this.wait();
   }
 
   /** Keeps this process from ending while somebody waits for an answer. */

@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import * as fc from "fast-check";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { type CommitContent, writeCommit } from "../../../src/adapters/git/commit-object.js";
+import { type CommitContent, expectCommit, writeCommit } from "../../../src/adapters/git/commit-object.js";
 import { keepGitProcesses } from "../../../src/adapters/git/kept-process.js";
 import { TOWPATH_IDENTITY } from "../../../src/adapters/git/run.js";
 import { listProcesses } from "../../../src/adapters/process/process-table.js";
@@ -54,6 +54,20 @@ describe("a commit of a process that is kept", () => {
       "Ada Lovelace ada@example.org 1767323045 Towpath one",
     );
     execFileSync("git", ["fsck", "--strict"], { cwd: path, stdio: "ignore" });
+  });
+
+  it("is of the process that was started when it was expected, which ends where none comes", async () => {
+    const { worktree, path, content } = await contentOf();
+    kept();
+    expectCommit(worktree);
+    await expect.poll(writersNow).toHaveLength(1);
+    const [expecting] = writersNow();
+    expectCommit(worktree);
+    const commit = await writeCommit(worktree, content);
+    expect(git(path, "cat-file", "-t", commit)).toBe("commit");
+    expect(writersNow()).toEqual([expecting]);
+    expectCommit(worktree);
+    await expect.poll(writersNow, { timeout: 20_000 }).toEqual([]);
   });
 
   it.each<[string, string]>([
