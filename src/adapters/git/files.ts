@@ -23,18 +23,27 @@ const NO_ACCESS = ["EACCES", "EPERM"] as const;
 
 /** The file's text, or null where there is no file. */
 export function readIfPresent(path: string): string | null {
+  return bytesIfPresent(path)?.toString("utf8") ?? null;
+}
+
+/** What the file holds, or null where there is no file. */
+export function bytesIfPresent(path: string | Buffer): Buffer | null {
   let file: number;
   try {
-    // Without O_NONBLOCK a FIFO that a step put in the file's place would hold the whole worker for ever.
-    file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    file = openAnything(path);
   } catch (error) {
     return nullIfMissing(error);
   }
   try {
-    return fstatSync(file).isFile() ? readFileSync(file, "utf8") : null;
+    return fstatSync(file).isFile() ? readFileSync(file) : null;
   } finally {
     closeSync(file);
   }
+}
+
+/** Opens it for reading. A FIFO that a step put in a file's place would otherwise hold the whole worker for ever. */
+export function openAnything(path: string | Buffer): number {
+  return openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
 }
 
 /** What is at the path, symbolic links not followed, or null. */

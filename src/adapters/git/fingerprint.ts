@@ -1,11 +1,19 @@
 import { createHash } from "node:crypto";
-import { lstatSync, readdirSync } from "node:fs";
-import { readFile, readlink } from "node:fs/promises";
+import {
+  type BigIntStats,
+  closeSync,
+  fstatSync,
+  lstatSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+} from "node:fs";
 import { homedir } from "node:os";
 import { dirname, isAbsolute, join, resolve } from "node:path";
 import { TowpathError } from "../../model/errors.js";
 import { listFiles } from "../../model/scope.js";
 import { translated } from "./context.js";
+import { lstatIfPresent, openAnything } from "./files.js";
 import type { Worktree } from "./places.js";
 import { hasCode, isMissing } from "../../model/system-errors.js";
 
@@ -29,17 +37,20 @@ const INCLUDE_DEPTH = 10;
  * them: agents write their own files into it, and it runs nothing.
  */
 export async function configurationFingerprint(worktree: Worktree): Promise<ConfigurationFingerprint> {
-  return translated(`Cannot read the git configuration of ${worktree.path}`, undefined, () => take(worktree));
+  return translated(`Cannot read the git configuration of ${worktree.path}`, undefined, () =>
+    Promise.resolve(take(worktree)),
+  );
 }
 
-async function take(worktree: Worktree): Promise<ConfigurationFingerprint> {
+/** Synchronous: dozens of small files, three times a step, are read sooner than through the thread pool. */
+function take(worktree: Worktree): ConfigurationFingerprint {
   const files = new Map<string, string>();
   const { commonDir, gitDir, path } = worktree;
-  await addGitDirectory(files, commonDir);
-  await addConfig(files, join(gitDir, "config.worktree"));
-  for (const name of ["commondir", "gitdir"]) await addFile(files, join(gitDir, name));
-  await addFile(files, join(path, ".git"));
-  await addModules(files, join(gitDir, "modules"));
+  addGitDirectory(files, commonDir);
+  addConfig(files, join(gitDir, "config.worktree"));
+  for (const name of ["commondir", "gitdir"]) addFile(files, join(gitDir, name));
+  addFile(files, join(path, ".git"));
+  addModules(files, join(gitDir, "modules"));
   const sorted = Object.fromEntries([...files].sort(([a], [b]) => (a < b ? -1 : 1)));
   return { digest: createHash("sha256").update(JSON.stringify(sorted)).digest("hex"), files: sorted };
 }
@@ -71,29 +82,33 @@ export function requireSameConfiguration(
   );
 }
 
-async function addGitDirectory(files: Map<string, string>, gitDir: string): Promise<void> {
-  await addConfig(files, join(gitDir, "config"));
-  await addConfig(files, join(gitDir, "config.worktree"));
-  await addFile(files, join(gitDir, "info", "attributes"));
-  await addFile(files, join(gitDir, "objects", "info", "alternates"));
-  for (const name of namesIn(join(gitDir, "hooks"))) await addFile(files, join(gitDir, "hooks", name));
-  await addModules(files, join(gitDir, "modules"));
+function addGitDirectory(files: Map<string, string>, gitDir: string): void {
+  addConfig(files, join(gitDir, "config"));
+  addConfig(files, join(gitDir, "config.worktree"));
+  addFile(files, join(gitDir, "info", "attributes"));
+  addFile(files, join(gitDir, "objects", "info", "alternates"));
+  for (const name of namesIn(join(gitDir, "hooks"))) addFile(files, join(gitDir, "hooks", name));
+  addModules(files, join(gitDir, "modules"));
 }
 
 /** Submodules' git directories lie at any depth, since a submodule's name may contain slashes. */
-async function addModules(files: Map<string, string>, directory: string): Promise<void> {
+function addModules(files: Map<string, string>, directory: string): void {
+  const found = lstatIfPresent(directory);
+  // What a link leads to need not end: that it is there, and where it leads to, is noted.
+  if (found?.isSymbolicLink() === true) addFile(files, directory);
+  if (found?.isDirectory() !== true) return;
   const names = namesIn(directory);
-  if (names.includes("config") && names.includes("objects")) await addGitDirectory(files, directory);
-  else for (const name of names) if (!DATA.has(name)) await addModules(files, join(directory, name));
+  if (names.includes("config") && names.includes("objects")) addGitDirectory(files, directory);
+  else for (const name of names) if (!DATA.has(name)) addModules(files, join(directory, name));
 }
 
-async function addConfig(files: Map<string, string>, path: string, depth = 0): Promise<void> {
-  const text = await addFile(files, path);
+function addConfig(files: Map<string, string>, path: string, depth = 0): void {
+  const text = addFile(files, path);
   if (text === null || depth >= INCLUDE_DEPTH) return;
   for (const included of includes(text)) {
     const target = included.startsWith("~/") ? join(homedir(), included.slice(2)) : included;
     const file = isAbsolute(target) ? target : resolve(dirname(path), target);
-    if (!files.has(file)) await addConfig(files, file, depth + 1);
+    if (!files.has(file)) addConfig(files, file, depth + 1);
   }
 }
 
@@ -111,6 +126,8 @@ interface ReadFile {
 }
 
 const SETTLED_MS = 1_000;
+const MAX_READ_BYTES = 1024n * 1024n;
+const MAX_FILES = 100_000;
 const MAX_REMEMBERED = 1_000;
 const MAX_REMEMBERED_CHARACTERS = 64 * 1024;
 
@@ -126,23 +143,30 @@ function remember(path: string, file: ReadFile): void {
 /**
  * Notes the file's digest. A file that has not changed since it was last read is not read again: the kernel sets the
  * time of its last change, which nobody without the machine's clock in hand can set back.
+ * @param isLinked whether the directory that it lies in is there by a link: those below it do not count, for what such a
+ * link leads to need not end
  * @returns its text, or null where there is none
  */
-async function addFile(files: Map<string, string>, path: string): Promise<string | null> {
+function addFile(files: Map<string, string>, path: string, isLinked: boolean = false): string | null {
+  if (files.size >= MAX_FILES) throw tooMany(path);
   try {
-    // Synchronous, as below: dozens of these, three times a step, are quicker so than through the thread pool.
     const found = lstatSync(path, { bigint: true });
-    const stamp = `${found.dev} ${found.ino} ${found.mode} ${found.size} ${found.mtimeNs} ${found.ctimeNs}`;
+    const stamp = stampOf(found);
     const known = remembered.get(path);
     if (known?.stamp === stamp) {
       files.set(path, known.digest);
       return known.text;
     }
     const hash = createHash("sha256").update(`${found.mode}\0`);
-    if (found.isSymbolicLink()) hash.update(`${await readlink(path)}\0`);
-    const content = await readFile(path);
+    const isLink = found.isSymbolicLink();
+    if (isLink) hash.update(`${readlinkSync(path)}\0`);
+    const content = contentOf(path);
+    if (content === "directory" && !isLinked) {
+      for (const name of namesIn(path)) addFile(files, join(path, name), isLink);
+      return null;
+    }
     const digest = hash.update(content).digest("hex");
-    const text = content.toString("utf8");
+    const text = content.toString();
     files.set(path, digest);
     // What was changed just now may be changed again within the tick of the file system's clock.
     const isSettled = Date.now() - Number(found.ctimeMs) > SETTLED_MS;
@@ -150,10 +174,38 @@ async function addFile(files: Map<string, string>, path: string): Promise<string
     return text;
   } catch (error) {
     if (isMissing(error)) return null;
-    if (!isDirectoryError(error)) throw error;
-    for (const name of namesIn(path)) await addFile(files, join(path, name));
-    return null;
+    throw error;
   }
+}
+
+/** What there is to read; a FIFO or a device would never end, and of a large file its times tell as much. */
+function contentOf(path: string): Buffer | string {
+  let file: number;
+  try {
+    file = openAnything(path);
+  } catch (error) {
+    if (hasCode(error, "ENXIO", "ENODEV")) return "no file";
+    throw error;
+  }
+  try {
+    const stats = fstatSync(file, { bigint: true });
+    if (stats.isDirectory()) return "directory";
+    if (!stats.isFile()) return "no file";
+    return stats.size <= MAX_READ_BYTES ? readFileSync(file) : stampOf(stats);
+  } finally {
+    closeSync(file);
+  }
+}
+
+function tooMany(path: string): TowpathError {
+  return new TowpathError(
+    "GitFailed",
+    `The git directory holds more than ${MAX_FILES} hooks and configuration files; ${path} is one too many`,
+  );
+}
+
+function stampOf({ dev, ino, mode, size, mtimeNs, ctimeNs }: BigIntStats): string {
+  return `${dev} ${ino} ${mode} ${size} ${mtimeNs} ${ctimeNs}`;
 }
 
 function namesIn(directory: string): string[] {
@@ -163,8 +215,4 @@ function namesIn(directory: string): string[] {
     if (isMissing(error)) return [];
     throw error;
   }
-}
-
-function isDirectoryError(error: unknown): boolean {
-  return hasCode(error, "EISDIR");
 }

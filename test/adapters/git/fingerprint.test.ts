@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import {
   chmodSync,
   mkdirSync,
@@ -8,7 +9,7 @@ import {
   utimesSync,
   writeFileSync,
 } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import {
   changedConfiguration,
@@ -82,12 +83,46 @@ describe("the configuration's fingerprint", () => {
       ({ root }) => write(root, { ".git/modules/libs/sub/config": "[core]\n\tfsmonitor = evil\n" }),
       ".git/modules/libs/sub/config",
     ],
+    [
+      "a FIFO in a hook's place",
+      ({ root }) => {
+        rmSync(join(root, ".git/hooks/old"));
+        execFileSync("mkfifo", [join(root, ".git/hooks/old")]);
+      },
+      ".git/hooks/old",
+    ],
+    [
+      "a link to a device in the configuration's place",
+      ({ root }) => {
+        rmSync(join(root, ".git/most.inc"));
+        symlinkSync("/dev/zero", join(root, ".git/most.inc"));
+      },
+      ".git/most.inc",
+    ],
+    [
+      "a file that is larger than is read, whose time was put back",
+      ({ root }) => {
+        const path = join(root, ".git/hooks/large");
+        const { atime, mtime } = statSync(path);
+        writeFileSync(path, Buffer.alloc(2 * 1024 * 1024, "b"));
+        utimesSync(path, atime, mtime);
+      },
+      ".git/hooks/large",
+    ],
+    [
+      "a file of a directory behind a link",
+      ({ root }) => write(root, { "parts/one.sh": "evil" }),
+      ".git/hooks/post-commit.d/one.sh",
+    ],
   ])("changes by %s, and names the file", async (_name, step, file) => {
     const root = userRepository({ "scripts/hook.sh": "" });
     write(root, { ".git/modules/libs/sub/config": "", ".git/modules/libs/sub/objects/x": "" });
     mkdirSync(join(root, ".git/hooks"), { recursive: true });
     writeFileSync(join(root, ".git/hooks/old"), "", { mode: 0o644 });
     symlinkSync("../../scripts/hook.sh", join(root, ".git/hooks/linked"));
+    writeFileSync(join(root, ".git/hooks/large"), Buffer.alloc(2 * 1024 * 1024, "a"));
+    write(root, { "parts/one.sh": "" });
+    symlinkSync("../../parts", join(root, ".git/hooks/post-commit.d"));
     write(root, { ".git/more.inc": "[include]\n\tpath = most.inc\n", ".git/most.inc": "" });
     git(root, "config", "include.path", "more.inc");
     const laid = await laidWorktree(root);
@@ -100,6 +135,19 @@ describe("the configuration's fingerprint", () => {
     }).toThrow(
       expect.objectContaining({ type: "GitConfigurationChanged", message: expect.stringContaining(file) }),
     );
+  });
+
+  it.each(["hooks/all", "modules/all"])("has an end where %s links to everything there is", async (link) => {
+    const { worktree, root } = await laidWorktree();
+    const before = await configurationFingerprint(worktree);
+    mkdirSync(dirname(join(root, ".git", link)), { recursive: true });
+    symlinkSync("/", join(root, ".git", link));
+    const changed = changedConfiguration(before, await configurationFingerprint(worktree));
+    expect(changed.length).toBeGreaterThan(0);
+    expect(changed.length).toBeLessThan(1_000);
+    rmSync(join(root, ".git", link));
+    symlinkSync("..", join(root, ".git", link));
+    expect(changedConfiguration(before, await configurationFingerprint(worktree))).not.toEqual([]);
   });
 
   it.each(["commondir", "gitdir", "config.worktree"])("changes by the worktree's %s", async (name) => {
