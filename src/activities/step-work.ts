@@ -19,7 +19,7 @@ import { TowpathError } from "../model/errors.js";
 import { feedbackText } from "../model/feedback.js";
 import type { AttemptFailure, Lease } from "../model/manifest.js";
 import { countTests, type TestCounts, type TestReport } from "../model/reports/report.js";
-import { scopeMessage, scopeViolations } from "../model/scope.js";
+import { scopeMessage, type ScopeViolation, scopeViolations } from "../model/scope.js";
 import type { ExpressionScope } from "../model/spec/references.js";
 import type { ResolvedStep } from "../model/spec/resolve.js";
 import { renderCommitMessage, renderText } from "../model/spec/templates.js";
@@ -115,8 +115,7 @@ async function work(context: StepContext): Promise<StepWork> {
   await context.guard();
   // Before git is used again: it would run what a step configured.
   await expectSameConfiguration(context, before);
-  const found = await rawChanges(changesOf(context));
-  expectScope(context, found);
+  const found = await changesInScope(context);
   const request = await commitRequest(context, found);
   const staged = await stageStep(request);
   const outputs = await readOutputs(context, place);
@@ -223,20 +222,28 @@ function changesOf({ migration, step, worktree, base, pristine, signal }: StepCo
   return { worktree, base, exclude: migration.exclude, before: pristine, isLast, signal };
 }
 
-function expectScope({ step, worktree }: StepContext, found: RawChanges): void {
-  const { include, protect } = step.scope;
-  const violations = scopeViolations(listChanges(found), {
-    ...(include.length > 0 ? { include } : {}),
-    protect,
-    prefix: worktree.prefix,
-  });
-  if (violations.length === 0) return;
+async function changesInScope(context: StepContext): Promise<RawChanges> {
+  const found = await rawChanges(changesOf(context));
+  if (violationsOf(context, found).length === 0) return found;
+  // A file that was only written anew is not changed.
+  const exact = found.isExact ? found : await rawChanges({ ...changesOf(context), isExact: true });
+  const violations = violationsOf(context, exact);
+  if (violations.length === 0) return exact;
   const message = scopeMessage(violations);
   const files = violations.slice(0, MAX_NAMED_FILES).map(({ path }) => path);
   throw new AttemptFailed(
     { kind: "scope", message, files },
     `Your changes were undone, because some of them are not allowed.\n${message}\n`,
   );
+}
+
+function violationsOf({ step, worktree }: StepContext, found: RawChanges): ScopeViolation[] {
+  const { include, protect } = step.scope;
+  return scopeViolations(listChanges(found), {
+    ...(include.length > 0 ? { include } : {}),
+    protect,
+    prefix: worktree.prefix,
+  });
 }
 
 async function commitRequest(context: StepContext, found: RawChanges): Promise<CommitRequest> {

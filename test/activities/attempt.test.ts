@@ -28,6 +28,8 @@ phases:
       - { id: passed-over, if: "false", run: "echo 6 > a.txt" }
       - { id: looking, run: "touch -d 2000-01-02 a.txt; chmod 400 b.txt" }
       - { id: idle, run: "true" }
+      - { id: honest, scope: { protect: [a.txt] }, run: "echo 8 > b.txt; cat a.txt > again; cat again > a.txt; rm again" }
+      - { id: greedy, scope: { protect: [a.txt] }, run: "echo 9 > b.txt; echo 9 > a.txt" }
 `;
 
 const cleanups: (() => Promise<void>)[] = [];
@@ -105,11 +107,11 @@ async function gitProcesses(directory: string): Promise<() => Promise<string[]>>
 const contentOf = (ref: string, file: string) => repository.git("show", `${ref}:${file}`);
 
 describe("a step that follows another at once", () => {
-  it("relies on what the other left, and takes six git processes", async () => {
+  it("relies on what the other left, and takes five git processes", async () => {
     await attempt("one");
     const taken = await gitProcesses(await temporaryDirectory(cleanups));
     expect(await attempt("two")).toMatchObject({ outcome: "committed" });
-    expect((await taken()).length).toBeLessThanOrEqual(6);
+    expect(await taken()).toHaveLength(5);
     expect(await contentOf(`towpath/${id}`, "a.txt")).toBe("2");
   });
 
@@ -119,7 +121,7 @@ describe("a step that follows another at once", () => {
     const later = performance.now() + 5_001;
     vi.spyOn(performance, "now").mockImplementation(() => later);
     expect(await attempt("two")).toMatchObject({ outcome: "committed" });
-    expect((await taken()).length).toBe(6);
+    expect(await taken()).toHaveLength(5);
   });
 
   it("finds what a person has done in the meantime", async () => {
@@ -150,6 +152,22 @@ describe("a step that follows another at once", () => {
   });
 });
 
+describe("the scope of a step that follows another at once", () => {
+  it("bears a protected file that was written anew with what it held", async () => {
+    await attempt("one");
+    expect(await attempt("honest")).toMatchObject({ outcome: "committed" });
+    expect(await contentOf(`towpath/${id}`, "b.txt")).toBe("8");
+    expect(await repository.git("diff", "--name-only", `towpath/${id}~1`, `towpath/${id}`)).toBe("b.txt");
+  });
+
+  it("bears no protected file that was changed", async () => {
+    await attempt("one");
+    const failure = { kind: "scope", files: ["a.txt"] };
+    expect(await attempt("greedy")).toMatchObject({ outcome: "failed", failure });
+    expect(await contentOf(`towpath/${id}`, "b.txt")).toBe("0");
+  });
+});
+
 describe("git processes of a step", () => {
   it("are fewer where those are kept that move refs and write commits", async () => {
     const end = keepGitProcesses();
@@ -158,7 +176,7 @@ describe("git processes of a step", () => {
     const taken = await gitProcesses(await temporaryDirectory(cleanups));
     expect(await attempt("two")).toMatchObject({ outcome: "committed" });
     const processes = await taken();
-    expect(processes).toHaveLength(3);
+    expect(processes).toHaveLength(2);
     expect(processes.join("\n")).not.toMatch(/update-ref|commit-tree|hash-object/);
     expect(await contentOf(`towpath/${id}`, "a.txt")).toBe("2");
     expect(await repository.git("rev-parse", checkpointTag(id, "two"))).toBe(

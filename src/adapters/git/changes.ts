@@ -3,10 +3,10 @@ import { translated } from "./context.js";
 import { writeExcludes } from "./exclude.js";
 import { lstatIfPresent } from "./files.js";
 import { isIndexTouched } from "./index-file.js";
-import { isAsListed } from "./listing.js";
+import { touchedSince } from "./listing.js";
 import { hasBlobBytes, joinRaw, onDisk, rawPaths, readable, type RawPath } from "./paths.js";
 import { stepIndex, worktreePlace, type Worktree } from "./places.js";
-import { isIndexAsNoted, isStillThere, type Pristine } from "./pristine.js";
+import { isAsNoted, isStillThere, type Pristine } from "./pristine.js";
 import { runGit, type GitPlace } from "./run.js";
 import { glanced } from "./status.js";
 import { restoreAccess } from "./undo.js";
@@ -22,6 +22,8 @@ export interface ChangesRequest {
   readonly before?: Pristine | null | undefined;
   /** Nothing will run in the worktree behind this look: then it may be the last. */
   readonly isLast?: boolean | undefined;
+  /** A file that was written with what it held before is no change: then git is asked in any case. */
+  readonly isExact?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -40,6 +42,8 @@ export interface RawChanges {
   readonly isAllSeen: boolean;
   /** Every file is as it was listed before the step. */
   readonly isAsListed: boolean;
+  /** Otherwise there may be files among those that changed which were written with what they held before. */
+  readonly isExact: boolean;
 }
 
 export interface RawDifference {
@@ -59,7 +63,7 @@ const SUBMODULE_MODE = "160000";
  * path ends in `/`.
  */
 export async function changes(request: ChangesRequest): Promise<Change[]> {
-  return listChanges(await rawChanges(request));
+  return listChanges(await rawChanges({ ...request, isExact: true }));
 }
 
 /** What `rawChanges` found, for people and rules: sorted by path. */
@@ -85,21 +89,16 @@ async function collect(request: ChangesRequest): Promise<RawChanges> {
   const place = worktreePlace(worktree, excludesFile);
   const before = await stillKnown(request);
   const isTouched = isIndexTouched(worktree);
-  if (before !== null && !isTouched && isUnchanged(worktree, before)) {
-    return new Collection(worktree, {
-      before,
-      branchAt: before.commit,
-      isAllSeen: request.isLast === true,
-      isAsListed: true,
-    });
-  }
+  const told = before === null || isTouched ? null : toldByFiles(request, before);
+  if (told !== null) return told;
   const isLast = request.isLast === true && before !== null && !isTouched;
   const [{ differences, others, branchAt }, marks] = await Promise.all([
     before === null ? compared(place, base, signal) : glanced(worktree, place, { signal, refresh: isLast }),
     isTouched ? stepMarks(place, stepPlace(worktree, place), base, excludesFile, signal) : NO_MARKS,
   ]);
   if (isLast) await restoreAccess(worktree, before.paths);
-  const result = new Collection(worktree, { before, branchAt, isAllSeen: isLast, isAsListed: false });
+  const seen = { before, branchAt, isAllSeen: isLast, isAsListed: false, isExact: true };
+  const result = new Collection(worktree, seen);
   for (const path of others) result.addOther(path);
   for (const difference of differences) await result.addDifference(difference, marks.removed);
   for (const path of marks.removed) await result.addRemoved(path);
@@ -107,9 +106,29 @@ async function collect(request: ChangesRequest): Promise<RawChanges> {
   return result;
 }
 
-/** Nobody has touched a file, nor moved the branch. */
-function isUnchanged(worktree: Worktree, before: Pristine): boolean {
-  return isAsListed(worktree, before.listing) && isStillThere(worktree, before);
+/** What the files themselves tell by their times, where git would be asked in vain; null where it has to be asked. */
+function toldByFiles(
+  { worktree, isLast = false, isExact = false }: ChangesRequest,
+  before: Pristine,
+): RawChanges | null {
+  const rewritten = rewrittenFiles(worktree, before);
+  const isSame = rewritten?.length === 0;
+  if (rewritten === null || (isExact && !isSame) || !isStillThere(worktree, before)) return null;
+  const seen = { before, branchAt: before.commit, isAllSeen: isLast, isAsListed: isSame, isExact: isSame };
+  const result = new Collection(worktree, seen);
+  for (const path of rewritten) result.changed.set(path, "modified");
+  return result;
+}
+
+/** Files by which git tells what the others are. */
+const GOVERNING = /(?:^|\/)\.git(?:ignore|attributes|modules)$/i;
+
+/** The tracked files that were written, where nothing else was touched; null otherwise. */
+function rewrittenFiles(worktree: Worktree, { listing, paths }: Pristine): readonly RawPath[] | null {
+  const touched = touchedSince(worktree, listing);
+  if (touched === null || touched.length === 0) return touched;
+  const tracked = new Set(paths.files);
+  return touched.every((path) => tracked.has(path) && !GOVERNING.test(path)) ? touched : null;
 }
 
 function stepPlace(worktree: Worktree, place: GitPlace): GitPlace {
@@ -118,7 +137,7 @@ function stepPlace(worktree: Worktree, place: GitPlace): GitPlace {
 
 async function stillKnown({ worktree, base, before = null }: ChangesRequest): Promise<Pristine | null> {
   if (before === null || before.commit !== base) return null;
-  return isIndexAsNoted(worktree, before) ? before : null;
+  return isAsNoted(worktree, before) ? before : null;
 }
 
 interface Look {
@@ -145,6 +164,7 @@ class Collection implements RawChanges {
   readonly branchAt: string | null;
   readonly isAllSeen: boolean;
   readonly isAsListed: boolean;
+  readonly isExact: boolean;
 
   constructor(
     private readonly worktree: Worktree,
@@ -153,12 +173,14 @@ class Collection implements RawChanges {
       branchAt,
       isAllSeen,
       isAsListed: isSame,
+      isExact,
     }: Omit<RawChanges, "changed" | "untracked" | "embedded">,
   ) {
     this.before = before;
     this.branchAt = branchAt;
     this.isAllSeen = isAllSeen;
     this.isAsListed = isSame;
+    this.isExact = isExact;
   }
 
   addOther(path: RawPath): void {

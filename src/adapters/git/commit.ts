@@ -116,14 +116,16 @@ function listingBehind(worktree: Worktree, { before, isAsListed }: RawChanges): 
   return isAsListed ? before.listing : listAgain(worktree, before.listing);
 }
 
-/** The paths that were there before, and those that changed. */
-function pathsBehind({ changed }: RawChanges, { paths }: Pristine): TreePaths {
+/** The paths of the tree behind it; of directories, perhaps some that are gone. */
+function pathsBehind({ changed, untracked }: RawChanges, { paths }: Pristine): TreePaths {
   const [directories, files] = [new Set(paths.directories), new Set(paths.files)];
-  for (const path of changed.keys()) {
-    files.add(path);
+  for (const [path, kind] of changed) {
+    if (kind === "deleted") files.delete(path);
+    else files.add(path);
     for (let end = path.indexOf("/"); end !== -1; end = path.indexOf("/", end + 1))
       directories.add(path.slice(0, end));
   }
+  for (const path of untracked) files.delete(path);
   return { directories: [...directories], files: [...files] };
 }
 

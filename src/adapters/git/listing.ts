@@ -1,17 +1,19 @@
-import { createHash, type Hash } from "node:crypto";
-import { type BigIntStats, lstatSync, readdirSync, readFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { type BigIntStats, lstatSync, readdirSync } from "node:fs";
 import { hasCode } from "../../model/system-errors.js";
+import { bytesIfPresent } from "./files.js";
 import { onDisk, type RawPath } from "./paths.js";
 import type { Worktree } from "./places.js";
 
 /**
- * All files of a worktree at one moment, tracked or not, as a digest of what the system tells of each: two that are
- * the same prove, without asking git, that nobody has changed, added or removed a file in between.
+ * All files of a worktree at one moment, tracked or not, by what the system tells of each: two that are the same prove,
+ * without asking git, that nobody has changed, added or removed a file in between.
  */
 export interface FileListing {
-  readonly digest: string;
-  /** Files that were written so shortly before that times alone would not show another write: their content counts. */
-  readonly recent: readonly RawPath[];
+  /** Kind, mode, inode, size and times of each file; of a directory, that it is one. */
+  readonly stamps: ReadonlyMap<RawPath, string>;
+  /** Digests of files that were written so shortly before that times alone would not show another write. */
+  readonly recent: ReadonlyMap<RawPath, string>;
 }
 
 /** `too-many`: git tells as quickly; `unsure`: it may be told later. */
@@ -38,11 +40,15 @@ interface Entry {
 
 /** Lists the worktree's files; links are not followed. */
 export function listWorktree(worktree: Worktree): Listing {
-  return orUnsure(() => {
+  return orUnsure((): Listing => {
     const entries = entriesBelow(worktree);
     if (entries === null) return "too-many";
     const recent = recentOf(entries, BigInt(Date.now()) * 1_000_000n);
-    return recent === null ? "unsure" : { digest: digestOf(worktree, entries, recent), recent };
+    if (recent === null) return "unsure";
+    return {
+      stamps: new Map(entries.map((entry) => [entry.path, stampOf(entry)])),
+      recent: new Map(recent.map(({ path }) => [path, contentDigest(worktree, path)])),
+    };
   });
 }
 
@@ -53,20 +59,45 @@ export function listAgain(worktree: Worktree, before: Listing): Listing {
 
 /** Whether every file still is as it was listed. */
 export function isAsListed(worktree: Worktree, listing: Listing): boolean {
-  if (typeof listing !== "object") return false;
-  const found = orUnsure(() => {
+  return touchedSince(worktree, listing)?.length === 0;
+}
+
+/**
+ * The regular files that were written since the worktree was listed, perhaps to the same content.
+ * @returns null where anything else was changed too, a name, a kind or a mode, or where it cannot be told
+ */
+export function touchedSince(worktree: Worktree, listing: Listing): readonly RawPath[] | null {
+  if (typeof listing !== "object") return null;
+  const touched = orUnsure(() => {
     const entries = entriesBelow(worktree);
-    return entries === null
-      ? "too-many"
-      : { ...listing, digest: digestOf(worktree, entries, listing.recent) };
+    return entries?.length === listing.stamps.size ? touchedOf(worktree, entries, listing) : "unsure";
   });
-  return typeof found === "object" && found.digest === listing.digest;
+  return touched === "unsure" ? null : touched;
+}
+
+function touchedOf(
+  worktree: Worktree,
+  entries: readonly Entry[],
+  { stamps, recent }: FileListing,
+): readonly RawPath[] | "unsure" {
+  const touched: RawPath[] = [];
+  for (const entry of entries) {
+    const [before, now] = [stamps.get(entry.path), stampOf(entry)];
+    const content = recent.get(entry.path);
+    if (before === now) {
+      if (content !== undefined && content !== contentDigest(worktree, entry.path)) touched.push(entry.path);
+    } else {
+      if (before === undefined || modeIn(before) !== modeIn(now) || !entry.stats?.isFile()) return "unsure";
+      touched.push(entry.path);
+    }
+  }
+  return touched;
 }
 
 /** What cannot be looked at, or changes while it is, is left for git to tell. */
-function orUnsure(list: () => Listing): Listing {
+function orUnsure<T>(look: () => T): T | "unsure" {
   try {
-    return list();
+    return look();
   } catch (error) {
     if (hasCode(error, "ENOENT", "ENOTDIR", "EISDIR", "EACCES", "ELOOP", "ENAMETOOLONG")) return "unsure";
     throw error;
@@ -92,7 +123,7 @@ function entriesBelow(worktree: Worktree): Entry[] | null {
 }
 
 /** Null when there are too many of them, or too large ones. */
-function recentOf(entries: readonly Entry[], now: bigint): RawPath[] | null {
+function recentOf(entries: readonly Entry[], now: bigint): Entry[] | null {
   let newest = 0n;
   for (const { stats } of entries) if (stats !== null && stats.ctimeNs > newest) newest = stats.ctimeNs;
   const recent = entries.filter(
@@ -100,19 +131,23 @@ function recentOf(entries: readonly Entry[], now: bigint): RawPath[] | null {
       stats !== null && stats.ctimeNs >= newest - TICK_NS && stats.ctimeNs >= now - CLOCKS_APART_NS,
   );
   const isTooMuch = recent.some(({ stats }) => stats?.isFile() !== true || stats.size > MOST_RECENT_BYTES);
-  return isTooMuch || recent.length > MOST_RECENT ? null : recent.map(({ path }) => path);
+  return isTooMuch || recent.length > MOST_RECENT ? null : recent;
 }
 
-function digestOf(worktree: Worktree, entries: readonly Entry[], recent: readonly RawPath[]): string {
-  const hash = createHash("sha256");
-  for (const entry of entries) addEntry(hash, entry);
-  for (const path of recent) hash.update(readFileSync(onDisk(worktree, path)));
-  return hash.digest("hex");
+/** Only of what is known to be a small file. */
+function contentDigest(worktree: Worktree, path: RawPath): string {
+  const content = bytesIfPresent(onDisk(worktree, path));
+  return createHash("sha256")
+    .update(content ?? "")
+    .digest("hex");
 }
 
-function addEntry(hash: Hash, { path, stats }: Entry): void {
-  const { mode, ino, size, mtimeNs, ctimeNs } = stats ?? DIRECTORY;
-  hash.update(`${path}\0${mode} ${ino} ${size} ${mtimeNs} ${ctimeNs}\0`, "latin1");
+function stampOf({ stats }: Entry): string {
+  if (stats === null) return "directory";
+  const { mode, ino, size, mtimeNs, ctimeNs } = stats;
+  return `${mode} ${ino} ${size} ${mtimeNs} ${ctimeNs}`;
 }
 
-const DIRECTORY = { mode: "directory", ino: 0, size: 0, mtimeNs: 0, ctimeNs: 0 };
+function modeIn(stamp: string): string {
+  return stamp.slice(0, stamp.indexOf(" "));
+}

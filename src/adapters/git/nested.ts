@@ -6,8 +6,9 @@ import type { Worktree } from "./places.js";
 import { baseEnvironment, runGit, type GitPlace } from "./run.js";
 import { isMissing } from "../../model/system-errors.js";
 
-/** The paths of a tree, and perhaps some that are gone. */
+/** The paths of a tree. */
 export interface TreePaths {
+  /** Perhaps some that are gone, too. */
   readonly directories: readonly RawPath[];
   /** Links too. */
   readonly files: readonly RawPath[];

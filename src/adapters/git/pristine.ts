@@ -1,10 +1,10 @@
-import { lstatSync, readFileSync } from "node:fs";
+import { lstatSync } from "node:fs";
 import { join } from "node:path";
+import { readIfPresent } from "./files.js";
 import { stampOf } from "./index-file.js";
 import type { Listing } from "./listing.js";
 import type { TreePaths } from "./nested.js";
 import { branchRef, privateIndex, type Worktree } from "./places.js";
-import { isMissing } from "../../model/system-errors.js";
 
 /**
  * A worktree as Towpath left it: HEAD on its branch at the commit, Towpath's index and the files the commit's, nothing
@@ -16,18 +16,30 @@ export interface Pristine {
   readonly paths: TreePaths;
   /** Tells the state of Towpath's own index. */
   readonly indexStamp: string;
+  /** Tells the state of the patterns beside the worktree: what they let through, nobody has to write. */
+  readonly excludeStamp: string;
   /** All files, also those that are ignored. */
   readonly listing: Listing;
 }
 
 /** Notes that the worktree is the commit's, as was just found. */
-export function notePristine(worktree: Worktree, found: Omit<Pristine, "indexStamp">): Pristine {
-  return { ...found, indexStamp: stampOf(privateIndex(worktree)) ?? "" };
+export function notePristine(worktree: Worktree, found: Omit<Pristine, keyof Stamps>): Pristine {
+  return { ...found, ...stampsNow(worktree) };
 }
 
-/** Whether Towpath's index is still the one that was noted: a step on the host could have written there. */
-export function isIndexAsNoted(worktree: Worktree, { indexStamp }: Pick<Pristine, "indexStamp">): boolean {
-  return indexStamp !== "" && stampOf(privateIndex(worktree)) === indexStamp;
+type Stamps = Pick<Pristine, "indexStamp" | "excludeStamp">;
+
+function stampsNow(worktree: Worktree): Stamps {
+  return {
+    indexStamp: stampOf(privateIndex(worktree)) ?? "",
+    excludeStamp: stampOf(join(worktree.commonDir, "info", "exclude")) ?? "",
+  };
+}
+
+/** Whether Towpath's index, and what is ignored, still are what was noted: a step on the host could have written there. */
+export function isAsNoted(worktree: Worktree, { indexStamp, excludeStamp }: Stamps): boolean {
+  const now = stampsNow(worktree);
+  return indexStamp !== "" && now.indexStamp === indexStamp && now.excludeStamp === excludeStamp;
 }
 
 /**
@@ -37,16 +49,6 @@ export function isIndexAsNoted(worktree: Worktree, { indexStamp }: Pick<Pristine
 export function isStillThere(worktree: Worktree, { commit }: Pristine): boolean {
   const ref = branchRef(worktree);
   if (lstatSync(worktree.path, { throwIfNoEntry: false })?.isDirectory() !== true) return false;
-  const isOnBranch = textNow(join(worktree.gitDir, "HEAD")) === `ref: ${ref}\n`;
-  return isOnBranch && textNow(join(worktree.commonDir, ref)) === `${commit}\n`;
-}
-
-/** Synchronous: a few bytes are read sooner than the thread pool answers. */
-function textNow(path: string): string | null {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (error) {
-    if (isMissing(error)) return null;
-    throw error;
-  }
+  const isOnBranch = readIfPresent(join(worktree.gitDir, "HEAD")) === `ref: ${ref}\n`;
+  return isOnBranch && readIfPresent(join(worktree.commonDir, ref)) === `${commit}\n`;
 }

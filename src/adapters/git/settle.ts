@@ -7,7 +7,7 @@ import { isIndexTouched, publishIndex } from "./index-file.js";
 import { isAsListed, listAgain } from "./listing.js";
 import { onDisk, type RawPath } from "./paths.js";
 import { branchRef, worktreePlace, type Worktree } from "./places.js";
-import { isIndexAsNoted, notePristine, type Pristine } from "./pristine.js";
+import { isAsNoted, notePristine, type Pristine } from "./pristine.js";
 import { foreign, moveRef, STEP_REASON } from "./refs.js";
 import { differences } from "./status.js";
 import { isLinked, restoreAccess, undo, unfinishedWork } from "./undo.js";
@@ -48,12 +48,12 @@ export async function advanceBranch(request: AdvanceRequest): Promise<Pristine |
  */
 export async function stillPristine(
   worktree: Worktree,
-  { commit, tree, paths, indexStamp, listing }: Pristine,
+  pristine: Pristine,
   exclude: readonly string[],
   signal?: AbortSignal,
 ): Promise<Pristine | null> {
-  const isTouched = isIndexTouched(worktree);
-  if (isTouched || !isIndexAsNoted(worktree, { indexStamp })) return null;
+  const { commit, tree, paths, listing } = pristine;
+  if (isIndexTouched(worktree) || !isAsNoted(worktree, pristine)) return null;
   const expected = { tree, paths, listing, isSeen: false };
   return look({ worktree, from: commit, to: commit, expected, exclude, signal });
 }

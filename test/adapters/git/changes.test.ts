@@ -4,7 +4,7 @@ import { expect, it } from "vitest";
 import { buildCommit } from "../../../src/adapters/git/commit.js";
 import { changes, listChanges, rawChanges } from "../../../src/adapters/git/changes.js";
 import { undo } from "../../../src/adapters/git/undo.js";
-import { git, laidWorktree, TIME, userRepository, write } from "./fixture.js";
+import { git, type Laid, laidWorktree, TIME, userRepository, write } from "./fixture.js";
 
 const SPECIAL = 'new\nline "q" \'ü';
 
@@ -145,11 +145,32 @@ it.each<[string, (path: string) => void, string[]]>([
   const before = await undo({ worktree, commit: base });
   step(path);
   // Where the worktree is known from before, one look has to tell the same.
-  const known = await rawChanges({ worktree, base, before, exclude: [".venv/"] });
+  const known = await rawChanges({ worktree, base, before, exclude: [".venv/"], isExact: true });
   expect(known.before).toEqual(before);
   const found = await changes({ worktree, base, exclude: [".venv/"] });
   expect(found.map((change) => `${change.kind} ${change.path}`)).toEqual(expected);
   expect(listChanges(known)).toEqual(found);
+  // Where it need not be exact there may be files that were only written.
+  const quick = await rawChanges({ worktree, base, before, exclude: [".venv/"] });
+  const paths = new Set(found.map((change) => change.path));
+  const more = listChanges(quick).filter((change) => !paths.has(change.path));
+  expect(listChanges(quick)).toEqual(expect.arrayContaining(found));
+  expect(more.every(({ kind }) => kind === "modified" && !quick.isExact)).toBe(true);
+});
+
+it.each<[string, (laid: Laid) => void, boolean]>([
+  ["an edit", ({ path }) => write(path, { "a.txt": "x" }), true],
+  ["an edit of what git ignores", ({ path }) => write(path, { ".gitignore": "*.log\n" }), false],
+  ["an edit of an ignored file", ({ path }) => write(path, { "old.log": "x" }), false],
+  ["a new file", ({ path }) => write(path, { "n.txt": "" }), false],
+  ["another mode", ({ path }) => chmodSync(join(path, "a.txt"), 0o755), false],
+])("is told of %s by the files' times, where they alone can tell", async (_name, step, isByTimes) => {
+  const laid = await laidWorktree();
+  write(laid.path, { "old.log": "" });
+  const request = { worktree: laid.worktree, base: laid.base };
+  const before = await undo({ worktree: laid.worktree, commit: laid.base });
+  step(laid);
+  expect((await rawChanges({ ...request, before })).isExact).toBe(!isByTimes);
 });
 
 it("looks anew where Towpath's own index is no longer as it was left", async () => {

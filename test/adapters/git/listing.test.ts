@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { chmodSync, mkdirSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, rmSync, symlinkSync, truncateSync, utimesSync, writeFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -62,12 +62,19 @@ const CHANGES: Record<string, () => void> = {
     rmSync(at("newest"));
     mkdirSync(at("newest"));
   },
+  "a FIFO in the place of the newest, which has no end": () => {
+    rmSync(at("newest"));
+    execFileSync("mkfifo", [at("newest")]);
+  },
+  "more in the newest than can be read": () => truncateSync(at("newest"), 3 * 1024 ** 3),
 };
 
 describe("a listing of a worktree's files", () => {
   it("holds as long as nothing changes", () => {
     const listing = listWorktree(worktree());
-    expect(listing).toMatchObject({ recent: ["newest"] });
+    expect(listing).toMatchObject({
+      recent: expect.toSatisfy((recent: Map<string, string>) => [...recent.keys()].join() === "newest"),
+    });
     expect(isAsListed(worktree(), listing)).toBe(true);
     execFileSync("cat", [at("a.txt")]);
     expect(isAsListed(worktree(), listing)).toBe(true);
