@@ -13,6 +13,8 @@ export default defineConfig({
     maxWorkers: 2,
     testTimeout: 300_000,
     hookTimeout: 180_000,
+    // So that a failure names what was found, such as the file that was left behind.
+    chaiConfig: { truncateThreshold: 300 },
     env: { GIT_CONFIG_GLOBAL: "/dev/null", GIT_CONFIG_NOSYSTEM: "1", NO_COLOR: "1" },
   },
 });

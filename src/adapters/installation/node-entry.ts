@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
-import { fileURLToPath } from "node:url";
+import { createRequire } from "node:module";
+import { fileURLToPath, pathToFileURL } from "node:url";
 
 /**
  * The command that runs one of Towpath's own modules as a process. Where only its TypeScript source is there (a
@@ -10,6 +11,11 @@ export function nodeEntry(compiled: URL): { readonly command: string; readonly a
   if (existsSync(path)) return { command: process.execPath, args: [path] };
   return {
     command: process.execPath,
-    args: ["--import", import.meta.resolve("tsx"), path.replace(/\.js$/, ".ts")],
+    args: ["--import", tsxLoader(), path.replace(/\.js$/, ".ts")],
   };
+}
+
+/** Not by `import.meta.resolve`: what runs tests and bundles modules leaves that out. */
+function tsxLoader(): string {
+  return pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href;
 }
